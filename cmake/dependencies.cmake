@@ -1,0 +1,43 @@
+# Everything that is not ours. Debian's packages unless a line says why not.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(RocksDB REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL REQUIRED)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
+if(QUIVER_TESTS)
+  find_package(Catch2 REQUIRED)
+  include(Catch)
+endif()
+
+# yaml-cpp renamed its target in 0.8.
+if(NOT TARGET yaml-cpp::yaml-cpp)
+  add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+endif()
+
+# hnswlib 0.8: the system's headers if they have search filters (Debian 13, Ubuntu 24.04), else
+# those of the npm package hnswlib-node 3.0.0, which carries upstream's 0.8.0 unchanged.
+set(QUIVER_NPM ${CMAKE_SOURCE_DIR}/cmake/npm/node_modules)
+find_path(HNSWLIB_INCLUDE hnswlib/hnswlib.h)
+set(hnswlib_usable OFF)
+if(HNSWLIB_INCLUDE)
+  file(STRINGS ${HNSWLIB_INCLUDE}/hnswlib/hnswlib.h hnswlib_filter REGEX BaseFilterFunctor)
+  if(hnswlib_filter)
+    set(hnswlib_usable ON)
+  endif()
+endif()
+if(NOT hnswlib_usable)
+  set(HNSWLIB_INCLUDE ${QUIVER_NPM}/hnswlib-node/src CACHE PATH "hnswlib 0.8 headers" FORCE)
+  if(NOT EXISTS ${HNSWLIB_INCLUDE}/hnswlib/hnswlib.h)
+    message(FATAL_ERROR "hnswlib 0.8 headers are missing: run `make setup`")
+  endif()
+endif()
+add_library(hnswlib INTERFACE)
+target_include_directories(hnswlib SYSTEM INTERFACE ${HNSWLIB_INCLUDE})

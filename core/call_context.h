@@ -1,0 +1,51 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/ids.h"
+#include "core/result.h"
+
+namespace quiver {
+
+/// Tells work that its caller has gone away. Copies share one flag; a default one never fires.
+class CancelToken {
+ public:
+  CancelToken() = default;
+  static CancelToken make() {
+    CancelToken token;
+    token.flag_ = std::make_shared<std::atomic<bool>>(false);
+    return token;
+  }
+  /// Only on a token from make().
+  void cancel() const noexcept { flag_->store(true, std::memory_order_relaxed); }
+  bool cancelled() const noexcept { return flag_ && flag_->load(std::memory_order_relaxed); }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> flag_;
+};
+
+/// How far a call has come; `total` 0 means unknown. Called from the working thread; must not
+/// block.
+using ProgressSink =
+    std::function<void(std::uint64_t done, std::uint64_t total, const std::string& message)>;
+
+/// Who asks, until when, and how to tell them. First argument of everything that may take time.
+struct CallContext {
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  CancelToken cancel;
+  /// Names the write across retries; empty: not retried.
+  RequestId request_id;
+  /// Null: nobody listens.
+  ProgressSink progress;
+
+  /// Errors: DeadlineExceeded when out of time or cancelled. Work calls it every few milliseconds.
+  Status check() const;
+};
+
+}  // namespace quiver

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/point.h"
+
+namespace quiver {
+
+/// Inserts points; one whose id exists is replaced whole.
+struct UpsertPoints {
+  std::vector<Point> points;
+};
+struct ErasePoints {
+  std::vector<PointId> ids;
+};
+/// Erases those of `ids` that have expired at `before_ms`; one that was rewritten meanwhile stays.
+struct EraseExpired {
+  std::vector<PointId> ids;
+  std::int64_t before_ms = 0;
+};
+/// Changes payloads and leaves vector, text and times alone. Ids that do not exist are skipped.
+struct UpdatePayload {
+  /// Merge: the keys of `payload` replace those of the point; a null value removes the key.
+  enum class Mode : std::uint8_t { Merge = 1, Replace = 2 };
+  std::vector<PointId> ids;
+  Mode mode = Mode::Merge;
+  Json payload = Json::object();
+};
+
+/// A change to one shard, resolved and deterministic: the same log gives the same state anywhere.
+using Mutation = std::variant<UpsertPoints, ErasePoints, EraseExpired, UpdatePayload>;
+
+/// What a mutation did. Kept with the request id, so that a retry gets the same answer.
+struct MutationResult {
+  /// Points that the mutation inserted, replaced, erased or updated.
+  std::uint64_t affected = 0;
+  /// Of these, points that did not exist before.
+  std::uint64_t created = 0;
+
+  bool operator==(const MutationResult&) const = default;
+};
+
+/// One entry of a shard's log.
+struct LogEntry {
+  Term term{1};
+  Seq seq{0};
+  RequestId request_id;
+  Mutation mutation;
+};
+
+struct LogPosition {
+  Term term{0};
+  Seq seq{0};
+
+  auto operator<=>(const LogPosition&) const = default;
+};
+
+}  // namespace quiver

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "core/call_context.h"
+#include "service/engine.h"
+#include "service/schema.h"
+
+namespace quiver::service {
+
+enum class Access { Read, Write, Admin };
+
+/// Which group of tools an operation belongs to: what a client may switch on or off.
+enum class Toolset { Memory, Collection, Vector, Cluster };
+
+/// What a call may do to what is stored; MCP's annotations follow from it.
+struct Effects {
+  bool destructive = false;
+  /// Repeating the call changes nothing more.
+  bool idempotent = false;
+};
+
+/// Where REST offers an operation. Names in braces are request fields taken from the path.
+struct Route {
+  std::string_view method;
+  std::string_view path;
+};
+
+/// One thing the server can do, as every surface sees it: a name, two schemas and a function.
+struct Operation {
+  /// snake_case; also the name of the MCP tool.
+  std::string name;
+  /// A few words for people.
+  std::string title;
+  /// Addressed to the model that decides whether to call it; the first sentence must suffice.
+  std::string description;
+  Toolset toolset = Toolset::Memory;
+  Access access = Access::Read;
+  Effects effects;
+  Route route;
+  /// JSON Schema 2020-12 objects.
+  Json request_schema;
+  Json response_schema;
+  std::function<Result<Json>(const CallContext&, Engine&, const Json& arguments)> invoke;
+};
+
+/// What an operation is, but for its types.
+struct About {
+  std::string_view name;
+  std::string_view title;
+  std::string_view description;
+  Toolset toolset;
+  Access access;
+  Effects effects;
+  Route route;
+};
+
+/// Wraps a typed function; parsing and encoding follow from the descriptions of Request and
+/// Response.
+template <Described Request, Described Response>
+Operation operation(const About& about,
+                    Result<Response> (*run)(const CallContext&, Engine&, const Request&)) {
+  return {std::string(about.name),
+          std::string(about.title),
+          std::string(about.description),
+          about.toolset,
+          about.access,
+          about.effects,
+          about.route,
+          schema_of<Request>(),
+          schema_of<Response>(),
+          [run](const CallContext& call, Engine& engine, const Json& arguments) -> Result<Json> {
+            QV_TRY(const Request request, parse<Request>(arguments, ""));
+            QV_TRY(const Response response, run(call, engine, request));
+            return encode(response);
+          }};
+}
+
+}  // namespace quiver::service

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/call_context.h"
+#include "core/clock.h"
+#include "core/collection_spec.h"
+#include "core/filter.h"
+#include "core/mutation.h"
+#include "core/point.h"
+#include "storage/options.h"
+#include "storage/payload_index.h"
+
+namespace quiver::storage {
+
+struct ShardQuery {
+  /// Shape [dimension]; need not be normalised.
+  std::vector<float> vector;
+  /// 1 to limits::kSearchHitsMax.
+  std::size_t k = 10;
+  std::optional<Filter> filter;
+  /// Look at every vector that matches instead of walking the graph.
+  bool exact = false;
+  /// 0: Options::default_ef.
+  std::size_t ef = 0;
+  Projection projection;
+};
+
+struct ScrollQuery {
+  std::optional<Filter> filter;
+  /// Continue behind this id.
+  std::optional<PointId> after;
+  std::size_t limit = 100;
+  Projection projection;
+};
+
+struct ShardStats {
+  std::uint64_t points = 0;
+  /// Vectors that the graph does not hold yet; they are searched exactly meanwhile.
+  std::uint64_t unindexed = 0;
+  std::uint64_t disk_bytes = 0;
+};
+
+class ShardEnvironment;
+
+/// One replica's data: a directory with a log of mutations and the state they made.
+///
+/// applied() <= tail().seq. A mutation is durable when append() returns and visible when
+/// apply_through() returns.
+///
+/// Threads: append(), truncate_after(), apply_through() and trim come from one thread at a time;
+/// all else from any.
+class Shard {
+ public:
+  virtual ~Shard() = default;
+
+  // -- the log half
+  /// Durable on return: group commit of all entries. Entries follow tail() without a gap.
+  ///
+  /// Errors: InvalidArgument on a gap or an older term; ResourceExhausted when the disk is full;
+  /// Unavailable after a failed sync (the shard then refuses writes until it is opened anew).
+  virtual Status append(std::span<const LogEntry> entries) = 0;
+  /// Forgets entries behind `last`. Errors: FailedPrecondition if last < applied().
+  virtual Status truncate_after(Seq last) = 0;
+  virtual LogPosition tail() const = 0;
+  virtual Seq applied() const = 0;
+  /// Makes the entries up to `committed` visible; one result for each newly applied entry.
+  virtual Result<std::vector<MutationResult>> apply_through(Seq committed) = 0;
+  /// At least one entry if there is any from `from` on; at most about `max_bytes`.
+  virtual Result<std::vector<LogEntry>> read_log(Seq from, std::size_t max_bytes) const = 0;
+  /// The result of an applied write with this id, if it is in the window.
+  virtual std::optional<MutationResult> find_request(const RequestId& id) const = 0;
+
+  // -- the state half
+  virtual Result<std::vector<ScoredPoint>> search(const CallContext& call,
+                                                  const ShardQuery& query) const = 0;
+  /// Those of `ids` that exist, in the order asked.
+  virtual Result<std::vector<Point>> get(std::span<const PointId> ids,
+                                         Projection projection) const = 0;
+  /// In order of id.
+  virtual Result<std::vector<Point>> scroll(const CallContext& call,
+                                            const ScrollQuery& query) const = 0;
+  /// Ids of the points that match, in order; at most `limit`.
+  virtual Result<std::vector<PointId>> ids_matching(const CallContext& call, const Filter& filter,
+                                                    std::size_t limit) const = 0;
+  virtual Result<std::uint64_t> count(const CallContext& call,
+                                      const std::optional<Filter>& filter) const = 0;
+  virtual Result<std::vector<FieldSummary>> fields(std::size_t limit) const = 0;
+  /// Ids of expired points that are still stored, at most `limit`.
+  virtual std::vector<PointId> expired(std::int64_t now_ms, std::size_t limit) const = 0;
+  virtual ShardStats stats() const = 0;
+
+  /// Waits until the graph holds all vectors and writes its snapshot: the next open is quick.
+  virtual Status flush_index(const CallContext& call) = 0;
+};
+
+}  // namespace quiver::storage

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "core/clock.h"
+#include "core/collection_spec.h"
+#include "storage/options.h"
+#include "storage/shard.h"
+
+namespace quiver::storage {
+
+/// Opens, creates and drops the shard directories below one directory, and owns what they share:
+/// the RocksDB cache and the threads that build graphs.
+///
+/// Threads: any. Must outlive the shards that it opened.
+class ShardStore {
+ public:
+  /// `clock` must outlive the store. Touches no file.
+  ShardStore(std::filesystem::path root, const Options& options, const Clock& clock);
+  ~ShardStore();
+  ShardStore(const ShardStore&) = delete;
+  ShardStore& operator=(const ShardStore&) = delete;
+
+  /// Opens the shard's directory, making it if it is not there. A shard is open once.
+  ///
+  /// Errors: FailedPrecondition for a newer format or a spec that differs from the stored one;
+  /// Corruption; ResourceExhausted for a full disk; Unavailable for any other I/O error.
+  Result<std::unique_ptr<Shard>> open(const CollectionSpec& spec, ShardId shard);
+
+  /// Removes all shards of a collection; none of them may be open. Renames first, so that a crash
+  /// in the middle leaves nothing that could come back.
+  Status drop_collection(const std::string& collection_id);
+
+  /// Finishes removals that a crash interrupted.
+  Status sweep();
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quiver::storage
