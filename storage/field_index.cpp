@@ -29,7 +29,9 @@ Json shortened(Json value) {
 }  // namespace
 
 void FieldIndex::put(Slot slot, const ScalarView& value, Visit visit) {
-  if (!within_bound(visit)) {
+  const std::size_t nth = count_value(visit);
+  if (nth > 1) several_.insert(slot);
+  if (nth > values_max_) {
     cut_short_.insert(slot);
     return;
   }
@@ -46,7 +48,9 @@ bool FieldIndex::erase(Slot slot) {
 }
 
 void FieldIndex::erase(Slot slot, const ScalarView& value, Visit visit) {
-  if (!within_bound(visit)) {
+  const std::size_t nth = count_value(visit);
+  if (nth > 1) several_.erase(slot);
+  if (nth > values_max_) {
     cut_short_.erase(slot);
     return;
   }
@@ -58,9 +62,9 @@ void FieldIndex::erase(Slot slot, const ScalarView& value, Visit visit) {
   }
 }
 
-bool FieldIndex::within_bound(Visit visit) {
+std::size_t FieldIndex::count_value(Visit visit) {
   if (std::exchange(visit_, visit) != visit) visit_values_ = 0;
-  return ++visit_values_ <= values_max_;
+  return ++visit_values_;
 }
 
 bool FieldIndex::erase_key(const std::string& key, Slot slot) {
@@ -93,7 +97,28 @@ SlotBounds FieldIndex::match(const Filter::Condition& condition) const {
 
 SlotBounds FieldIndex::match(const Filter::AnyOf& any) const {
   SlotBounds bounds;
-  for (const auto& operand : any.operands) add_to(bounds, keys_equal(scalar_view(operand)));
+  for (const auto& operand : any.operands) {
+    const std::string key = field_key(scalar_view(operand));
+    const auto* slots = values_.find(key);
+    if (slots != nullptr) slots->add_to(is_shared_key(key) ? bounds.doubtful : bounds.sure);
+  }
+  return finished(std::move(bounds));
+}
+
+std::optional<SlotBounds> FieldIndex::match_window(
+    std::span<const Filter::Condition* const> conditions) const {
+  if (!several_.empty()) return std::nullopt;
+  KeyMatch window = keys_matching(*conditions.front());
+  for (const auto* condition : conditions.subspan(1)) {
+    KeyMatch next = keys_matching(*condition);
+    // A date has two keys, one as a string and one as an instant: they have no window in common.
+    if (next.sure.first.substr(0, 1) != window.sure.first.substr(0, 1)) return std::nullopt;
+    if (window.doubtful || next.doubtful) return std::nullopt;
+    window.sure.first = std::max(std::move(window.sure.first), std::move(next.sure.first));
+    window.sure.last = std::min(std::move(window.sure.last), std::move(next.sure.last));
+  }
+  SlotBounds bounds;
+  add_to(bounds, window);
   return finished(std::move(bounds));
 }
 

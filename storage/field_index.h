@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,11 @@ class FieldIndex {
   /// A slot that has no such value at all is in neither set.
   SlotBounds match(const Filter::Condition& condition) const;
   SlotBounds match(const Filter::AnyOf& any) const;
+  /// The slots that satisfy all of some conditions, by one walk over the values between them.
+  /// Nothing if the conditions must be taken one by one: a slot with several values may satisfy
+  /// each with another.
+  std::optional<SlotBounds> match_window(
+      std::span<const Filter::Condition* const> conditions) const;
   SlotSet present() const;
   std::size_t points() const noexcept { return present_.size(); }
 
@@ -52,7 +59,8 @@ class FieldIndex {
   std::vector<Json> examples(std::size_t limit) const;
 
  private:
-  bool within_bound(Visit visit);
+  /// Counts a value of the payload that is visited: 1 for its first.
+  std::size_t count_value(Visit visit);
   /// Whether `slot` had the key.
   bool erase_key(const std::string& key, Slot slot);
   void add_to(SlotBounds& bounds, const KeyMatch& keys) const;
@@ -62,6 +70,8 @@ class FieldIndex {
   std::size_t values_max_;
   KeyBlocks<SlotPostings> values_;
   SlotPostings present_;
+  /// Slots with more than one value.
+  SlotPostings several_;
   /// Slots with more than values_max_ values.
   SlotPostings cut_short_;
   /// Pairs of a slot and a string in it that is no date.

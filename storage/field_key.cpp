@@ -62,18 +62,19 @@ std::string next(std::string key) {
   return key;
 }
 
-bool is_cut(const ScalarView& value) {
-  const auto* text = std::get_if<std::string_view>(&value);
-  return text != nullptr && text->size() > kKeyStringBytesMax;
-}
-
 KeyMatch none_but(std::string doubtful) {
   return {{}, std::move(doubtful)};
 }
 
+KeyMatch keys_equal(std::string key) {
+  if (is_shared_key(key)) return none_but(std::move(key));
+  std::string last = next(key);
+  return {{std::move(key), std::move(last)}, std::nullopt};
+}
+
 KeyMatch keys_with_prefix(std::string_view prefix) {
   std::string first = field_key(prefix);
-  if (is_cut(prefix)) return none_but(std::move(first));
+  if (is_shared_key(first)) return none_but(std::move(first));
   // The least string above all that begin so: the last byte that can grow does. The type can.
   std::string last = first;
   while (last.back() == '\xFF') last.pop_back();
@@ -85,6 +86,11 @@ KeyMatch keys_with_prefix(std::string_view prefix) {
 
 std::string field_key(const ScalarView& value) {
   return std::visit(Encoder{}, value);
+}
+
+bool is_shared_key(std::string_view key) noexcept {
+  return key.front() == static_cast<char>(KeyType::String) &&
+         key.size() == 1 + kKeyStringBytesMax + 1;
 }
 
 Json field_value(std::string_view key) {
@@ -106,25 +112,17 @@ KeyRange keys_of(KeyType type) {
   return {typed(type), typed(static_cast<KeyType>(static_cast<char>(type) + 1))};
 }
 
-KeyMatch keys_equal(const ScalarView& value) {
-  std::string key = field_key(value);
-  if (is_cut(value)) return none_but(std::move(key));
-  std::string last = next(key);
-  return {{std::move(key), std::move(last)}, std::nullopt};
-}
-
 KeyMatch keys_matching(const Filter::Condition& condition) {
   using Compare = Filter::Compare;
-  const ScalarView operand = scalar_view(condition.operand);
-  if (condition.compare == Compare::Equal) return keys_equal(operand);
   if (condition.compare == Compare::Prefix) {
-    return keys_with_prefix(std::get<std::string_view>(operand));
+    return keys_with_prefix(std::get<std::string>(condition.operand));
   }
-  std::string key = field_key(operand);
+  std::string key = field_key(scalar_view(condition.operand));
+  if (condition.compare == Compare::Equal) return keys_equal(std::move(key));
   KeyRange range = keys_of(static_cast<KeyType>(key.front()));
   const bool upward =
       condition.compare == Compare::Greater || condition.compare == Compare::GreaterEqual;
-  if (is_cut(operand)) {
+  if (is_shared_key(key)) {
     // Strings that were cut alike lie on either side of the operand; all others are on one.
     (upward ? range.first : range.last) = upward ? next(key) : key;
     return {std::move(range), std::move(key)};

@@ -21,6 +21,8 @@ enum class KeyType : char { Null = 1, Boolean = 2, Number = 3, Instant = 4, Stri
 inline constexpr std::size_t kKeyStringBytesMax = 256;
 
 std::string field_key(const ScalarView& value);
+/// Whether other values have the same key.
+bool is_shared_key(std::string_view key) noexcept;
 /// The value of a key; a string as far as the key has it. An Instant has no JSON form: null.
 Json field_value(std::string_view key);
 
@@ -40,6 +42,5 @@ struct KeyMatch {
   std::optional<std::string> doubtful;
 };
 KeyMatch keys_matching(const Filter::Condition& condition);
-KeyMatch keys_equal(const ScalarView& value);
 
 }  // namespace quiver::storage

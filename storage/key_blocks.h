@@ -66,14 +66,17 @@ class KeyBlocks {
   template <typename Visit>
   void walk(std::string_view first, std::string_view last, Visit visit) const {
     if (blocks_.empty() || first >= last) return;
-    std::size_t block = block_of(first);
-    auto entry = entry_at(blocks_[block], first);
-    for (;; ++entry) {
-      if (entry == blocks_[block].end()) {
-        if (++block == blocks_.size()) return;
-        entry = blocks_[block].begin();
+    const std::size_t first_block = block_of(first);
+    for (std::size_t at = first_block; at < blocks_.size(); ++at) {
+      const Block& block = blocks_[at];
+      // A look at its last key spares the comparison with every other.
+      const bool whole = block.back().key < last;
+      const auto end = whole ? block.end() : entry_at(block, last);
+      auto entry = at == first_block ? entry_at(block, first) : block.begin();
+      for (; entry != end; ++entry) {
+        if (!visit(std::string_view(entry->key), entry->value)) return;
       }
-      if (entry->key >= last || !visit(std::string_view(entry->key), entry->value)) return;
+      if (!whole) return;
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -32,6 +33,7 @@ struct Field {
   bool late = false;
 };
 
+using Conditions = std::vector<const Filter::Condition*>;
 using Fields = std::unordered_map<std::string, Field, StringHash, std::equal_to<>>;
 
 /// Whether a filter can name a field by this key.
@@ -86,6 +88,22 @@ struct Answer {
   const SlotSet& lower() const { return certain ? *certain : possible; }
 };
 
+void intersect(Answer& answer, const Answer& next) {
+  if (answer.certain || next.certain) {
+    if (!answer.certain) answer.certain = answer.possible;
+    *answer.certain &= next.lower();
+  }
+  answer.possible &= next.possible;
+}
+
+void unite(Answer& answer, const Answer& next) {
+  if (answer.certain || next.certain) {
+    if (!answer.certain) answer.certain = answer.possible;
+    *answer.certain |= next.lower();
+  }
+  answer.possible |= next.possible;
+}
+
 Answer answer_of(SlotBounds bounds) {
   if (bounds.doubtful.empty()) return {std::move(bounds.sure), std::nullopt};
   SlotSet possible = bounds.sure;
@@ -125,14 +143,18 @@ struct PayloadIndex::State {
   template <typename Match>
   Answer match_field(const std::vector<std::string>& path, const Match& match_values) const {
     const auto found = fields.find(dotted(path));
-    SlotBounds hits;
-    if (found != fields.end()) hits = match_values(found->second.index);
-    if (found == fields.end() || found->second.late) {
+    return finished(found == fields.end() ? nullptr : &found->second,
+                    found == fields.end() ? SlotBounds() : match_values(found->second.index));
+  }
+  Answer finished(const Field* field, SlotBounds hits) const {
+    if (field == nullptr || field->late) {
       refused.add_to(hits.doubtful);
       hits.doubtful -= hits.sure;
     }
     return answer_of(std::move(hits));
   }
+  /// Conditions on one path.
+  Answer match_all(const std::string& path, const Conditions& conditions) const;
 };
 
 namespace {
@@ -182,29 +204,42 @@ struct Eraser {
 }  // namespace
 
 Answer PayloadIndex::State::match(const Filter::And& all) const {
-  if (all.nodes.empty()) return {slots, std::nullopt};
-  Answer answer = match(all.nodes.front());
-  for (std::size_t i = 1; i < all.nodes.size() && !answer.possible.empty(); ++i) {
-    Answer next = match(all.nodes[i]);
-    if (answer.certain || next.certain) {
-      if (!answer.certain) answer.certain = answer.possible;
-      *answer.certain &= next.lower();
+  std::map<std::string, Conditions> by_path;
+  std::vector<const Filter::Node*> others;
+  for (const auto& node : all.nodes) {
+    if (const auto* condition = std::get_if<Filter::Condition>(&node.value)) {
+      by_path[dotted(condition->path)].push_back(condition);
+    } else {
+      others.push_back(&node);
     }
-    answer.possible &= next.possible;
   }
+  Answer answer{slots, std::nullopt};
+  for (const auto& [path, conditions] : by_path) {
+    if (answer.possible.empty()) return answer;
+    intersect(answer, match_all(path, conditions));
+  }
+  for (const auto* node : others) {
+    if (answer.possible.empty()) return answer;
+    intersect(answer, match(*node));
+  }
+  return answer;
+}
+
+Answer PayloadIndex::State::match_all(const std::string& path, const Conditions& conditions) const {
+  const auto found = fields.find(path);
+  if (found != fields.end()) {
+    if (auto hits = found->second.index.match_window(conditions)) {
+      return finished(&found->second, std::move(*hits));
+    }
+  }
+  Answer answer = match(*conditions.front());
+  for (std::size_t i = 1; i < conditions.size(); ++i) intersect(answer, match(*conditions[i]));
   return answer;
 }
 
 Answer PayloadIndex::State::match(const Filter::Or& any) const {
   Answer answer;
-  for (const auto& node : any.nodes) {
-    Answer next = match(node);
-    if (answer.certain || next.certain) {
-      if (!answer.certain) answer.certain = answer.possible;
-      *answer.certain |= next.lower();
-    }
-    answer.possible |= next.possible;
-  }
+  for (const auto& node : any.nodes) unite(answer, match(node));
   return answer;
 }
 

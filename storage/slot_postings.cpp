@@ -7,6 +7,8 @@
 namespace quiver::storage {
 namespace {
 
+/// Below this a chunk costs more than it saves.
+constexpr std::size_t kFewMax = 64;
 constexpr std::size_t kBitmapWords = 1024;
 /// Where an array of 16-bit numbers gets as large as the bitmap.
 constexpr std::size_t kSortedMax = 4096;
@@ -98,15 +100,53 @@ void SlotPostings::Chunk::make_sorted() {
 }
 
 SlotPostings::SlotPostings(SlotPostings&& other) noexcept
-    : count_(std::exchange(other.count_, 0)),
-      only_(other.only_),
-      chunks_(std::move(other.chunks_)) {}
+    : count_(std::exchange(other.count_, 0)), only_(other.only_), many_(std::move(other.many_)) {}
 
 SlotPostings& SlotPostings::operator=(SlotPostings&& other) noexcept {
   count_ = std::exchange(other.count_, 0);
   only_ = other.only_;
-  chunks_ = std::move(other.chunks_);
+  many_ = std::move(other.many_);
   return *this;
+}
+
+bool SlotPostings::insert_into(Few& few, Slot slot) {
+  const auto at = std::lower_bound(few.begin(), few.end(), raw(slot));
+  if (at != few.end() && *at == raw(slot)) return false;
+  few.insert(at, raw(slot));
+  return true;
+}
+
+bool SlotPostings::insert_into(Chunks& chunks, Slot slot) {
+  auto chunk = chunk_at(chunks, high_of(slot));
+  if (chunk == chunks.end() || chunk->high() != high_of(slot)) {
+    chunk = chunks.emplace(chunk, high_of(slot));
+  }
+  return chunk->insert(low_of(slot));
+}
+
+void SlotPostings::erase_from(Few& few, Slot slot) {
+  few.erase(std::lower_bound(few.begin(), few.end(), raw(slot)));
+}
+
+void SlotPostings::erase_from(Chunks& chunks, Slot slot) {
+  const auto chunk = chunk_at(chunks, high_of(slot));
+  chunk->erase(low_of(slot));
+  if (chunk->empty()) chunks.erase(chunk);
+}
+
+bool SlotPostings::is_in(const Few& few, Slot slot) noexcept {
+  return std::binary_search(few.begin(), few.end(), raw(slot));
+}
+
+bool SlotPostings::is_in(const Chunks& chunks, Slot slot) noexcept {
+  const auto chunk = chunk_at(chunks, high_of(slot));
+  return chunk != chunks.end() && chunk->high() == high_of(slot) && chunk->contains(low_of(slot));
+}
+
+void SlotPostings::make_chunks() {
+  Chunks chunks;
+  for (const std::uint32_t slot : std::get<Few>(*many_)) insert_into(chunks, Slot{slot});
+  *many_ = std::move(chunks);
 }
 
 bool SlotPostings::insert(Slot slot) {
@@ -115,46 +155,40 @@ bool SlotPostings::insert(Slot slot) {
     count_ = 1;
     return true;
   }
-  if (chunks_ == nullptr) {
+  if (many_ == nullptr) {
     if (only_ == raw(slot)) return false;
-    auto chunks = std::make_unique<Chunks>();
-    chunks->emplace_back(high_of(Slot{only_})).insert(low_of(Slot{only_}));
-    chunks_ = std::move(chunks);
+    many_ = std::make_unique<std::variant<Few, Chunks>>(Few{only_});
   }
-  auto chunk = chunk_at(*chunks_, high_of(slot));
-  if (chunk == chunks_->end() || chunk->high() != high_of(slot)) {
-    chunk = chunks_->emplace(chunk, high_of(slot));
-  }
-  if (!chunk->insert(low_of(slot))) return false;
+  if (!std::visit([&](auto& slots) { return insert_into(slots, slot); }, *many_)) return false;
   ++count_;
+  if (count_ > kFewMax && std::holds_alternative<Few>(*many_)) make_chunks();
   return true;
 }
 
 bool SlotPostings::erase(Slot slot) {
   if (!contains(slot)) return false;
   --count_;
-  if (chunks_ == nullptr) return true;
-  const auto chunk = chunk_at(*chunks_, high_of(slot));
-  chunk->erase(low_of(slot));
-  if (chunk->empty()) chunks_->erase(chunk);
-  if (count_ == 0) chunks_.reset();
+  if (many_ == nullptr) return true;
+  std::visit([&](auto& slots) { erase_from(slots, slot); }, *many_);
+  if (count_ == 0) many_.reset();
   return true;
 }
 
 bool SlotPostings::contains(Slot slot) const noexcept {
   if (count_ == 0) return false;
-  if (chunks_ == nullptr) return only_ == raw(slot);
-  const auto chunk = chunk_at(*chunks_, high_of(slot));
-  return chunk != chunks_->end() && chunk->high() == high_of(slot) && chunk->contains(low_of(slot));
+  if (many_ == nullptr) return only_ == raw(slot);
+  return std::visit([&](const auto& slots) { return is_in(slots, slot); }, *many_);
 }
 
 void SlotPostings::add_to(SlotSet& set) const {
   if (count_ == 0) return;
-  if (chunks_ == nullptr) {
+  if (many_ == nullptr) {
     set.insert(Slot{only_});
-    return;
+  } else if (const auto* few = std::get_if<Few>(many_.get())) {
+    for (const std::uint32_t slot : *few) set.insert(Slot{slot});
+  } else {
+    for (const auto& chunk : std::get<Chunks>(*many_)) chunk.add_to(set);
   }
-  for (const auto& chunk : *chunks_) chunk.add_to(set);
 }
 
 }  // namespace quiver::storage

@@ -12,9 +12,9 @@ namespace quiver::storage {
 
 /// A set of slots that is small when it holds little: what an index keeps for each value.
 ///
-/// One slot takes no memory of its own. More are kept in chunks of 65,536 slots, each a sorted
-/// array while few are set and a bitmap when many are, as in Roaring bitmaps: about two bytes for a
-/// slot at most, and changes cost the same however large the set is.
+/// One slot takes no memory of its own, and a few are a sorted array. More are kept in chunks of
+/// 65,536 slots, each a sorted array or, where many are set, a bitmap, as in Roaring bitmaps: about
+/// two bytes for a slot, and changes cost the same however large the set is.
 ///
 /// Source: Chambi, Lemire, Kaser, Godin 2016, arXiv 1402.6407.
 ///
@@ -57,13 +57,24 @@ class SlotPostings {
     std::uint32_t count_ = 0;
     std::variant<Sorted, Bitmap> lows_;
   };
-  /// Sorted by high().
+  /// Sorted.
+  using Few = std::vector<std::uint32_t>;
+  /// Sorted by high(); none is empty.
   using Chunks = std::vector<Chunk>;
 
+  static bool insert_into(Few& few, Slot slot);
+  static bool insert_into(Chunks& chunks, Slot slot);
+  static void erase_from(Few& few, Slot slot);
+  static void erase_from(Chunks& chunks, Slot slot);
+  static bool is_in(const Few& few, Slot slot) noexcept;
+  static bool is_in(const Chunks& chunks, Slot slot) noexcept;
+  void make_chunks();
+
   std::uint32_t count_ = 0;
-  /// The one slot, if count_ is 1 and there are no chunks.
+  /// The one slot, if count_ is 1 and `many_` is not there.
   std::uint32_t only_ = 0;
-  std::unique_ptr<Chunks> chunks_;
+  /// Chunks stay chunks until the set is empty.
+  std::unique_ptr<std::variant<Few, Chunks>> many_;
 };
 
 }  // namespace quiver::storage
