@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 
 #include "app/channel.h"
+#include "app/lanes.h"
 #include "app/wake.h"
-#include "app/workers.h"
 #include "core/log.h"
 #include "core/mutex.h"
 
@@ -47,7 +47,7 @@ class OwnerServer::State {
       : executor_(executor),
         options_(options),
         socket_(std::move(socket)),
-        workers_(std::in_place, options.threads, options.queue),
+        lane_({"owner", options.threads, options.queue}),
         thread_([this] { run(); }) {}
 
   ~State() { stop(); }
@@ -57,7 +57,7 @@ class OwnerServer::State {
     is_stopping_ = true;
     wake_.signal();
     drain();
-    workers_.reset();
+    lane_.stop();
     is_finished_ = true;
     wake_.signal();
     thread_.join();
@@ -103,7 +103,7 @@ class OwnerServer::State {
   bool is_closed_ QV_GUARDED_BY(mutex_) = false;
   std::map<CallKey, CancelToken> calls_ QV_GUARDED_BY(mutex_);
 
-  std::optional<Workers> workers_;
+  Lane lane_;
   std::thread thread_;
 };
 
@@ -244,14 +244,11 @@ bool OwnerServer::State::take_on(const ConnectionPtr& connection, wire::Invoke i
       return false;
     case Entry::Entered: break;
   }
-  // drain() waits for what has entered, so workers_ is there.
-  const bool taken =
-      workers_->submit([this, connection, shared, call] { perform(connection, *shared, call); });
-  if (taken) return true;
+  const Status taken =
+      lane_.submit([this, connection, shared, call] { perform(connection, *shared, call); });
+  if (taken.ok()) return true;
   leave(key);
-  return send(connection, wire::Reply{shared->n, false,
-                                      Error{ErrorCode::ResourceExhausted,
-                                            "too many calls are waiting; try again shortly"}});
+  return send(connection, wire::Reply{shared->n, false, taken.error()});
 }
 
 Result<Json> OwnerServer::State::guarded_invoke(const wire::Invoke& invoke,
