@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "cluster/collection.h"
-#include "core/call_context.h"
-#include "core/collection_spec.h"
 
 namespace quiver::cluster {
 
