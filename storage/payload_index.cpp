@@ -105,6 +105,7 @@ void unite(Answer& answer, const Answer& next) {
 }
 
 Answer answer_of(SlotBounds bounds) {
+  bounds.doubtful -= bounds.sure;
   if (bounds.doubtful.empty()) return {std::move(bounds.sure), std::nullopt};
   SlotSet possible = bounds.sure;
   possible |= bounds.doubtful;
@@ -149,7 +150,6 @@ struct PayloadIndex::State {
   Answer finished(const Field* field, SlotBounds hits) const {
     if (field == nullptr || field->late) {
       refused.add_to(hits.doubtful);
-      hits.doubtful -= hits.sure;
     }
     return answer_of(std::move(hits));
   }
