@@ -1,32 +1,23 @@
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "cluster/collection.h"
-#include "core/clock.h"
-#include "storage/options.h"
 
 namespace quiver::cluster {
 
 /// The collections of this cluster: finds, makes and drops them.
 ///
-/// Opens its files at the first call, not before, and a shard at its first use.
-///
 /// Threads: any.
 class Collections {
  public:
-  /// `clock` must outlive it. Touches no file.
-  Collections(std::filesystem::path data_dir, const storage::Options& options, const Clock& clock);
-  ~Collections();
-  Collections(const Collections&) = delete;
-  Collections& operator=(const Collections&) = delete;
+  virtual ~Collections() = default;
 
   /// Errors: NotFound naming what is near and which collections there are.
-  Result<std::shared_ptr<Collection>> find(std::string_view name);
+  virtual Result<std::shared_ptr<Collection>> find(std::string_view name) = 0;
 
   struct Created {
     std::shared_ptr<Collection> collection;
@@ -37,21 +28,14 @@ class Collections {
   ///
   /// Errors: InvalidArgument from the spec; AlreadyExists if it is there with other settings,
   /// naming the difference; FailedPrecondition for more copies than there are nodes.
-  Result<Created> create(const CallContext& call, CollectionSpec spec);
+  virtual Result<Created> create(const CallContext& call, CollectionSpec spec) = 0;
 
   /// Removes the collection and its data; the number of points that went with it. A retry of the
   /// same call.request_id answers the same. Errors: NotFound.
-  Result<std::uint64_t> drop(const CallContext& call, std::string_view name);
+  virtual Result<std::uint64_t> drop(const CallContext& call, std::string_view name) = 0;
 
   /// In order of name.
-  Result<std::vector<CollectionSpec>> list();
-
-  /// Finishes background work and writes index snapshots, so that the next start is quick.
-  void close();
-
- private:
-  class State;
-  std::unique_ptr<State> state_;
+  virtual Result<std::vector<CollectionSpec>> list() = 0;
 };
 
 }  // namespace quiver::cluster

@@ -1,0 +1,61 @@
+# Quiver. `make run` and `make test` do all the set-up they need; `make help` lists the rest.
+
+JOBS ?= 2
+RUN_ARGS ?=
+
+.PHONY: help setup build run test lint bench demo coverage asan tsan fuzz clean
+
+help:
+	@echo 'make run       install what is missing, build, start the server on 127.0.0.1:7600'
+	@echo 'make test      the same set-up, then every test'
+	@echo 'make build     leave the binary at build/quiver'
+	@echo 'make demo      an MCP client imports docs/ and asks five questions'
+	@echo 'make bench     speed and memory, against hnswlib in the same run'
+	@echo 'make lint      clang-format, clang-tidy, clang thread-safety analysis'
+	@echo 'make coverage  line coverage of core, storage and service'
+	@echo 'make asan tsan the tests under sanitizers'
+	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS (60)'
+	@echo 'make clean     remove build/'
+
+setup:
+	@scripts/setup run
+
+build: setup
+	@cmake --preset release -DQUIVER_TESTS=OFF >/dev/null
+	@cmake --build --preset release --target quiver -j $(JOBS)
+	@install -m 755 build/release/app/quiver build/quiver
+
+run: build
+	@exec build/quiver serve $(RUN_ARGS)
+
+test:
+	@scripts/setup test
+	@cmake --preset release -DQUIVER_TESTS=ON >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@install -m 755 build/release/app/quiver build/quiver
+	@ctest --preset release -j $(JOBS)
+
+demo: build
+	@scripts/setup test
+	@node tests/clients/demo.mjs build/quiver docs
+
+bench: build
+	@scripts/bench
+
+lint:
+	@scripts/lint
+
+coverage:
+	@scripts/coverage
+
+asan tsan:
+	@scripts/setup test
+	@cmake --preset $@ >/dev/null
+	@cmake --build --preset $@ -j $(JOBS)
+	@ctest --preset $@ -j $(JOBS)
+
+fuzz:
+	@scripts/fuzz
+
+clean:
+	@rm -rf build

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "cluster/collections.h"
+#include "cluster/coordination/store.h"
+#include "cluster/sharded_collection.h"
+#include "core/clock.h"
+#include "storage/options.h"
+
+namespace quiver::cluster {
+
+/// The collections of a cluster of one node, in a data directory.
+///
+/// Opens its files at the first call, not before, and a shard at its first use. A background
+/// thread, started with the first call, erases points that have expired.
+///
+/// Threads: any. The process must own the directory.
+class LocalCollections final : public Collections {
+ public:
+  /// `clock` must outlive it. Touches no file.
+  LocalCollections(std::filesystem::path data_dir, const storage::Options& options,
+                   const Clock& clock);
+  /// close().
+  ~LocalCollections() override;
+
+  Result<std::shared_ptr<Collection>> find(std::string_view name) override;
+  Result<Created> create(const CallContext& call, CollectionSpec spec) override;
+  Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
+  Result<std::vector<CollectionSpec>> list() override;
+
+  /// Erases the points that have expired, in collections that are open.
+  void purge_expired();
+  /// Writes index snapshots and closes all shards, so that the next start is quick. Later calls
+  /// are refused with Unavailable.
+  void close();
+
+ private:
+  using Open = std::map<std::string, std::shared_ptr<ShardedCollection>, std::less<>>;
+
+  /// Opens the catalogue if it is not open.
+  Status ensure_open();
+  Status load_catalogue();
+  Result<Created> register_collection(CollectionSpec spec);
+  /// Removes the files of a deleted collection, or leaves that to the next start.
+  void remove_files(const std::string& collection_id);
+  Error not_found(std::string_view name) const;
+  std::vector<std::shared_ptr<ShardedCollection>> snapshot();
+  void keep_house();
+
+  const std::filesystem::path data_dir_;
+  const Clock& clock_;
+  FanOut fan_out_;
+  storage::ShardStore shards_;
+
+  std::mutex mutex_;
+  /// Guarded by mutex_, as is all below.
+  std::unique_ptr<CoordinationStore> store_;
+  Open collections_;
+  bool closed_ = false;
+  std::condition_variable wake_;
+  std::thread housekeeper_;
+};
+
+}  // namespace quiver::cluster

@@ -1,0 +1,123 @@
+#include "cluster/local_replica.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace quiver::cluster {
+namespace {
+
+// One node, one reign: failover, which raises the term, needs more than one copy.
+constexpr Term kOnlyTerm{1};
+// Enough to make the sync cheap, small enough that a group's log entries stay a few megabytes.
+constexpr std::size_t kGroupWritesMax = 256;
+// How often a waiting writer looks whether its caller has gone away.
+constexpr std::chrono::milliseconds kCancelPoll{20};
+
+}  // namespace
+
+struct LocalReplica::Pending {
+  RequestId request_id;
+  WriteRequest request;
+  /// In the group that is being committed: the outcome is on its way.
+  bool taken = false;
+  std::optional<Result<MutationResult>> result;
+};
+
+Result<std::unique_ptr<LocalReplica>> LocalReplica::open(std::unique_ptr<storage::Shard> shard) {
+  const auto applied = shard->apply_through(shard->tail().seq);
+  if (!applied.ok()) return applied.error();
+  return std::unique_ptr<LocalReplica>(new LocalReplica(std::move(shard)));
+}
+
+Result<MutationResult> LocalReplica::write(const CallContext& call, WriteRequest request) {
+  Pending mine{call.request_id, std::move(request), false, std::nullopt};
+  std::unique_lock lock(mutex_);
+  queue_.push_back(&mine);
+  while (!mine.result) {
+    if (!mine.taken) {
+      if (auto status = call.check(); !status.ok()) {
+        queue_.erase(std::find(queue_.begin(), queue_.end(), &mine));
+        return std::move(status).error();
+      }
+      if (!leading_) {
+        lead(lock);
+        continue;
+      }
+    }
+    changed_.wait_for(lock, kCancelPoll);
+  }
+  return std::move(*mine.result);
+}
+
+void LocalReplica::lead(std::unique_lock<std::mutex>& lock) {
+  leading_ = true;
+  std::vector<Pending*> group;
+  while (!queue_.empty() && group.size() < kGroupWritesMax) {
+    queue_.front()->taken = true;
+    group.push_back(queue_.front());
+    queue_.pop_front();
+  }
+  lock.unlock();
+  commit(group);
+  lock.lock();
+  leading_ = false;
+  changed_.notify_all();
+}
+
+void LocalReplica::commit(const std::vector<Pending*>& group) {
+  std::vector<Pending*> run;
+  const auto flush = [&] {
+    if (!run.empty()) commit_run(run);
+    run.clear();
+  };
+  for (auto* pending : group) {
+    // A filter, and a request id that is in the run already, must see what comes before them.
+    const bool repeated =
+        !pending->request_id.empty() && std::any_of(run.begin(), run.end(), [&](const auto* other) {
+          return other->request_id == pending->request_id;
+        });
+    const auto* matching = std::get_if<EraseMatching>(&pending->request);
+    if (matching != nullptr || repeated) flush();
+    if (const auto seen = shard_->find_request(pending->request_id)) {
+      pending->result = *seen;
+      continue;
+    }
+    if (matching != nullptr) {
+      auto ids = shard_->ids_matching(CallContext{}, matching->filter,
+                                      std::numeric_limits<std::size_t>::max());
+      if (!ids.ok()) {
+        pending->result = std::move(ids).error();
+        continue;
+      }
+      pending->request = Mutation{ErasePoints{std::move(ids).value()}};
+    }
+    run.push_back(pending);
+  }
+  flush();
+}
+
+void LocalReplica::commit_run(const std::vector<Pending*>& run) {
+  const auto fail_all = [&](const Error& error) {
+    for (auto* pending : run) pending->result = error;
+  };
+  std::vector<LogEntry> entries;
+  entries.reserve(run.size());
+  Seq seq = shard_->tail().seq;
+  for (auto* pending : run) {
+    seq = next(seq);
+    entries.push_back(
+        {kOnlyTerm, seq, pending->request_id, std::move(std::get<Mutation>(pending->request))});
+  }
+  if (auto appended = shard_->append(entries); !appended.ok()) return fail_all(appended.error());
+  auto results = shard_->apply_through(seq);
+  if (!results.ok()) return fail_all(results.error());
+  if (results->size() != run.size()) {
+    return fail_all({ErrorCode::Internal, "the shard applied other entries than were written"});
+  }
+  for (std::size_t i = 0; i < run.size(); ++i) run[i]->result = (*results)[i];
+}
+
+}  // namespace quiver::cluster

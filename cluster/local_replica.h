@@ -1,0 +1,61 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "core/call_context.h"
+#include "core/filter.h"
+#include "core/mutation.h"
+#include "storage/shard.h"
+
+namespace quiver::cluster {
+
+/// Erases the points that match when the write's turn comes.
+struct EraseMatching {
+  Filter filter;
+};
+/// What a client asks for; resolved to a Mutation before it is logged.
+using WriteRequest = std::variant<Mutation, EraseMatching>;
+
+/// The only copy of a shard, held by this node: orders writes and commits them in groups.
+///
+/// Writers that arrive while a group is being synced form the next one; the first of them leads
+/// it: one append, one sync, one apply for all.
+///
+/// Threads: any.
+class LocalReplica {
+ public:
+  /// Applies what an earlier process logged and did not apply.
+  static Result<std::unique_ptr<LocalReplica>> open(std::unique_ptr<storage::Shard> shard);
+
+  /// Durable and visible on return. A request id that was seen before gives the earlier result.
+  ///
+  /// Errors: those of Shard::append and Shard::apply_through; DeadlineExceeded if the write was
+  /// still waiting for its turn, and then it does not take effect.
+  Result<MutationResult> write(const CallContext& call, WriteRequest request);
+
+  const storage::Shard& shard() const noexcept { return *shard_; }
+  storage::Shard& shard() noexcept { return *shard_; }
+
+ private:
+  struct Pending;
+
+  explicit LocalReplica(std::unique_ptr<storage::Shard> shard) : shard_(std::move(shard)) {}
+
+  void lead(std::unique_lock<std::mutex>& lock);
+  void commit(const std::vector<Pending*>& group);
+  void commit_run(const std::vector<Pending*>& run);
+
+  const std::unique_ptr<storage::Shard> shard_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  /// Guarded by mutex_. Each lives on the stack of its waiting writer.
+  std::deque<Pending*> queue_;
+  bool leading_ = false;
+};
+
+}  // namespace quiver::cluster

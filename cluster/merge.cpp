@@ -1,0 +1,41 @@
+#include "cluster/merge.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace quiver::cluster {
+namespace {
+
+template <typename T, typename Before>
+std::vector<T> first_of(std::vector<std::vector<T>> parts, std::size_t count, Before before) {
+  if (parts.size() == 1 && parts.front().size() <= count) return std::move(parts.front());
+  std::vector<T> all;
+  for (auto& part : parts) {
+    all.insert(all.end(), std::make_move_iterator(part.begin()),
+               std::make_move_iterator(part.end()));
+  }
+  const auto kept = static_cast<std::ptrdiff_t>(std::min(count, all.size()));
+  std::partial_sort(all.begin(), all.begin() + kept, all.end(), before);
+  all.erase(all.begin() + kept, all.end());
+  return all;
+}
+
+}  // namespace
+
+std::vector<ScoredPoint> merge_hits(std::vector<std::vector<ScoredPoint>> answers, std::size_t k) {
+  const auto before = [](const ScoredPoint& a, const ScoredPoint& b) {
+    if (a.score != b.score) return a.score > b.score;
+    return a.point.id < b.point.id;
+  };
+  // A shard breaks ties by slot, which means nothing to a client.
+  for (auto& answer : answers) std::stable_sort(answer.begin(), answer.end(), before);
+  return first_of(std::move(answers), k, before);
+}
+
+std::vector<Point> merge_pages(std::vector<std::vector<Point>> pages, std::size_t limit) {
+  return first_of(std::move(pages), limit,
+                  [](const Point& a, const Point& b) { return a.id < b.id; });
+}
+
+}  // namespace quiver::cluster

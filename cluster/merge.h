@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/point.h"
+
+namespace quiver::cluster {
+
+/// The `k` nearest of the shards' answers, nearest first, ties by id.
+std::vector<ScoredPoint> merge_hits(std::vector<std::vector<ScoredPoint>> answers, std::size_t k);
+
+/// The `limit` first points of the shards' pages, in order of id.
+std::vector<Point> merge_pages(std::vector<std::vector<Point>> pages, std::size_t limit);
+
+}  // namespace quiver::cluster

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/limits.h"
+#include "service/operation.h"
+
+namespace quiver::service {
+
+struct CollectionDeleteRequest {
+  std::string collection;
+  std::string confirm;
+
+  static constexpr auto fields() {
+    using R = CollectionDeleteRequest;
+    return describe(field("collection", &R::collection).guarded(1, limits::kCollectionNameBytesMax),
+                    field("confirm", &R::confirm, "The collection name again"));
+  }
+  void check(const Path& path, Problems& problems) const;
+};
+
+struct CollectionDeleteResponse {
+  bool deleted = false;
+  std::uint64_t points = 0;
+
+  static constexpr auto fields() {
+    using R = CollectionDeleteResponse;
+    return describe(field("deleted", &R::deleted),
+                    field("points", &R::points, "Points that went with it"));
+  }
+};
+
+/// Removes a collection with all that is in it. Errors: see Collections::drop.
+Result<CollectionDeleteResponse> collection_delete(const CallContext& call, Engine& engine,
+                                                   const CollectionDeleteRequest& request);
+
+Operation collection_delete_operation();
+
+}  // namespace quiver::service

@@ -1,0 +1,69 @@
+#include "service/operations/collection_info.h"
+
+#include <utility>
+
+#include "core/text.h"
+#include "service/time_text.h"
+
+namespace quiver::service {
+namespace {
+
+constexpr std::size_t kFieldsShown = 50;
+constexpr std::size_t kExamplesShown = 3;
+constexpr std::size_t kExampleBytes = 80;
+
+CollectionField shown_field(cluster::Field field) {
+  CollectionField out{std::move(field.name), std::move(field.types), field.points, {}};
+  for (auto& example : field.examples) {
+    if (out.examples.size() == kExamplesShown) break;
+    if (example.is_string()) {
+      const auto& text = example.get_ref<const std::string&>();
+      if (text.size() > kExampleBytes) {
+        example = std::string(utf8_prefix(text, kExampleBytes)) + "...";
+      }
+    }
+    out.examples.push_back(std::move(example));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<CollectionInfoResponse> collection_info(const CallContext& call, Engine& engine,
+                                               const CollectionInfoRequest& request) {
+  QV_TRY(const auto collection, engine.collections.find(request.collection));
+  QV_TRY(const auto stats, collection->stats(call));
+  QV_TRY(auto fields, collection->fields(call, kFieldsShown + 1));
+  const auto& spec = collection->spec();
+  CollectionInfoResponse out;
+  out.name = spec.name;
+  out.description = spec.description;
+  out.count = stats.points;
+  out.dimension = spec.dimension;
+  out.metric = spec.metric;
+  if (!spec.embedder.empty()) out.embedder = spec.embedder;
+  out.shards = spec.shard_count;
+  out.replicas = spec.replication_factor;
+  out.m = spec.hnsw.m;
+  out.ef_construction = spec.hnsw.ef_construction;
+  out.unindexed = stats.unindexed;
+  out.disk_bytes = stats.disk_bytes;
+  out.created_at = rfc3339(spec.created_at_ms);
+  if (fields.size() > kFieldsShown) {
+    fields.resize(kFieldsShown);
+    out.fields_truncated = true;
+  }
+  for (auto& field : fields) out.metadata_fields.push_back(shown_field(std::move(field)));
+  return out;
+}
+
+Operation collection_info_operation() {
+  return operation(About{"collection_info", "Describe a collection",
+                         "Count, dimension, metric, embedder, shards and the metadata fields that "
+                         "filter can use, with example values.",
+                         Toolset::Collection, Access::Read, Effects{false, true},
+                         Route{"GET", "/v1/collections/{collection}"}},
+                   &collection_info);
+}
+
+}  // namespace quiver::service

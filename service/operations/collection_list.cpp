@@ -1,0 +1,70 @@
+#include "service/operations/collection_list.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quiver::service {
+namespace {
+
+const std::string& cursor_bound() {
+  static const std::string bound = CursorBound("collection_list").str();
+  return bound;
+}
+
+/// Nothing if the collection was dropped since it was listed.
+Result<std::optional<CollectionSummary>> summary_of(const CallContext& call, Engine& engine,
+                                                    const CollectionSpec& spec) {
+  CollectionSummary out;
+  out.name = spec.name;
+  if (!spec.description.empty()) out.description = spec.description;
+  out.dimension = spec.dimension;
+  if (!spec.embedder.empty()) out.embedder = spec.embedder;
+  const auto collection = engine.collections.find(spec.name);
+  if (!collection.ok()) {
+    if (collection.error().code == ErrorCode::NotFound) return std::optional<CollectionSummary>();
+    out.problem = collection.error().message;
+    return std::optional(std::move(out));
+  }
+  const auto stats = (*collection)->stats(call);
+  if (stats.ok()) {
+    out.count = stats->points;
+  } else {
+    QV_CHECK(call.check());
+    out.problem = stats.error().message;
+  }
+  return std::optional(std::move(out));
+}
+
+}  // namespace
+
+Result<CollectionListResponse> collection_list(const CallContext& call, Engine& engine,
+                                               const CollectionListRequest& request) {
+  std::string after;
+  if (request.cursor) {
+    QV_TRY(after, open_cursor(cursor_bound(), *request.cursor));
+  }
+  QV_TRY(const auto specs, engine.collections.list());
+  auto next = std::upper_bound(specs.begin(), specs.end(), after,
+                               [](const auto& name, const auto& spec) { return name < spec.name; });
+  CollectionListResponse response;
+  for (; next != specs.end() && response.collections.size() < request.limit; ++next) {
+    QV_CHECK(call.check());
+    QV_TRY(auto summary, summary_of(call, engine, *next));
+    if (summary) response.collections.push_back(std::move(*summary));
+  }
+  if (next != specs.end()) {
+    response.next_cursor = make_cursor(cursor_bound(), std::prev(next)->name);
+  }
+  return response;
+}
+
+Operation collection_list_operation() {
+  return operation(About{"collection_list", "List collections",
+                         "Names, purpose, size and embedder of every collection. Call first when "
+                         "unsure where data lives.",
+                         Toolset::Collection, Access::Read, Effects{false, true},
+                         Route{"GET", "/v1/collections"}},
+                   &collection_list);
+}
+
+}  // namespace quiver::service

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/limits.h"
+#include "service/cursor.h"
+#include "service/items.h"
+#include "service/operation.h"
+#include "service/steer.h"
+
+namespace quiver::service {
+
+enum class ResponseFormat : std::uint8_t { Concise, Detailed };
+
+template <>
+struct EnumNames<ResponseFormat> {
+  static constexpr std::array<std::pair<ResponseFormat, std::string_view>, 2> names{{
+      {ResponseFormat::Concise, "concise"},
+      {ResponseFormat::Detailed, "detailed"},
+  }};
+};
+
+struct MemorySearchRequest {
+  std::string query;
+  std::string collection{kDefaultCollection};
+  std::uint32_t limit = 5;
+  std::optional<Filter> filter;
+  std::optional<double> min_score;
+  ResponseFormat response_format = ResponseFormat::Concise;
+  std::uint32_t max_tokens = 8000;
+  std::optional<std::string> cursor;
+
+  static constexpr auto fields() {
+    using R = MemorySearchRequest;
+    return describe(
+        field("query", &R::query, "Natural-language question or phrase")
+            .guarded(1, limits::kQueryBytesMax),
+        field("collection", &R::collection).guarded(1, limits::kCollectionNameBytesMax).optional(),
+        field("limit", &R::limit).between(1, 50).optional(),
+        field("filter", &R::filter, kFilterDoc),
+        field("min_score", &R::min_score, "Leave out hits below"),
+        field("response_format", &R::response_format, "detailed adds metadata and times")
+            .optional(),
+        field("max_tokens", &R::max_tokens, "Fit hits into this")
+            .between(100, kReplyTokensMax)
+            .optional(),
+        field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax));
+  }
+};
+
+struct MemorySearchResponse {
+  std::vector<Item> hits;
+  std::optional<std::string> next_cursor;
+  std::optional<bool> truncated;
+  std::optional<std::string> embedder;
+
+  static constexpr auto fields() {
+    using R = MemorySearchResponse;
+    return describe(
+        field("hits", &R::hits, "Nearest first"), field("next_cursor", &R::next_cursor),
+        field("truncated", &R::truncated, "Hits were left to the next page to fit max_tokens"),
+        field("embedder", &R::embedder));
+  }
+};
+
+/// Finds the stored texts nearest in meaning. The default collection has none before the first
+/// memory_store.
+///
+/// Errors: see Collections::find, embedder_of(), Provider::embed, search_page(),
+/// check_filter_fields().
+Result<MemorySearchResponse> memory_search(const CallContext& call, Engine& engine,
+                                           const MemorySearchRequest& request);
+
+Operation memory_search_operation();
+
+}  // namespace quiver::service

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/limits.h"
+#include "service/operation.h"
+#include "service/steer.h"
+#include "service/values.h"
+
+namespace quiver::service {
+
+struct MemoryStoreItem {
+  std::string text;
+  std::optional<PointId> id;
+  std::optional<Metadata> metadata;
+
+  static constexpr auto fields() {
+    return describe(
+        field("text", &MemoryStoreItem::text).guarded(1, limits::kTextBytesMax),
+        field("id", &MemoryStoreItem::id),
+        field("metadata", &MemoryStoreItem::metadata, "Any JSON; scalar fields can be filtered"));
+  }
+};
+
+struct MemoryStoreRequest {
+  std::vector<MemoryStoreItem> items;
+  std::string collection{kDefaultCollection};
+  std::optional<std::uint32_t> ttl_seconds;
+
+  static constexpr std::uint32_t kTtlMax = 315'360'000;  // ten years
+
+  static constexpr auto fields() {
+    return describe(
+        field("items", &MemoryStoreRequest::items).between(1, 256),
+        field("collection", &MemoryStoreRequest::collection)
+            .guarded(1, limits::kCollectionNameBytesMax)
+            .optional(),
+        field("ttl_seconds", &MemoryStoreRequest::ttl_seconds, "Forget after this many seconds")
+            .between(1, kTtlMax));
+  }
+};
+
+struct MemoryStoreResponse {
+  std::uint64_t stored = 0;
+  std::vector<PointId> ids;
+  std::uint64_t duplicates = 0;
+
+  static constexpr auto fields() {
+    return describe(
+        field("stored", &MemoryStoreResponse::stored, "Items written"),
+        field("ids", &MemoryStoreResponse::ids, "Of each item, in the order given"),
+        field("duplicates", &MemoryStoreResponse::duplicates,
+              "Items without id whose text was there already and nothing was written for"));
+  }
+};
+
+/// Stores texts with the vectors of the collection's embedder, all in one write.
+///
+/// An item without id gets one made from its text, so that the same text is stored once. Its
+/// metadata is then replaced if it is another; with the same metadata, and no time to live on
+/// either side, nothing is written. Of two items with the same text the later counts.
+///
+/// Errors: InvalidArgument for an id that two items have, and see Collections::find,
+/// embedder_of(), Provider::embed, Collection::upsert.
+Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine,
+                                         const MemoryStoreRequest& request);
+
+Operation memory_store_operation();
+
+}  // namespace quiver::service

@@ -1,0 +1,250 @@
+// Collections with one and with several shards must give the same answers; the oracle is a
+// brute-force search over the points that the test wrote.
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include <catch2/catch.hpp>
+
+#include "cluster/local_collections.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/temp_dir.h"
+
+namespace quiver::cluster {
+namespace {
+
+struct Fixture {
+  Fixture() { restart(); }
+  void restart() {
+    collections.reset();
+    collections = std::make_unique<LocalCollections>(dir.path(), storage::Options{}, clock);
+  }
+  std::shared_ptr<Collection> make(const std::string& name, std::uint32_t shards,
+                                   Metric metric = Metric::Euclidean) {
+    CollectionSpec spec;
+    spec.name = name;
+    spec.dimension = 3;
+    spec.metric = metric;
+    spec.shard_count = shards;
+    const auto created = collections->create(CallContext{}, spec);
+    REQUIRE(created.ok());
+    return created->collection;
+  }
+
+  TempDir dir;
+  ManualClock clock;
+  std::unique_ptr<LocalCollections> collections;
+};
+
+std::vector<Point> random_points(std::size_t count) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<float> coordinate(-1.0F, 1.0F);
+  std::vector<Point> points(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    points[i].id = PointId(i);
+    points[i].vector = {coordinate(random), coordinate(random), coordinate(random)};
+    points[i].payload = {{"even", i % 2 == 0}, {"n", i}};
+  }
+  return points;
+}
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    sum += difference * difference;
+  }
+  return std::sqrt(sum);
+}
+
+TEST_CASE("Collection: search over shards equals brute force", "[cluster]") {
+  const auto shards = GENERATE(1U, 3U);
+  Fixture f;
+  auto collection = f.make("points", shards);
+  auto points = random_points(300);
+  REQUIRE(collection->upsert(CallContext{}, points)->created == 300);
+  Query query;
+  query.vector = {0.1F, -0.2F, 0.3F};
+  query.k = 7;
+  const bool filtered = GENERATE(false, true);
+  if (filtered) query.filter = *Filter::parse({{"even", true}});
+  const auto hits = collection->search(CallContext{}, query);
+  REQUIRE(hits.ok());
+  if (filtered) {
+    points.erase(std::remove_if(points.begin(), points.end(),
+                                [](const Point& p) { return !p.payload["even"].get<bool>(); }),
+                 points.end());
+  }
+  std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) {
+    return distance(a.vector, query.vector) < distance(b.vector, query.vector);
+  });
+  REQUIRE(hits->size() == query.k);
+  for (std::size_t i = 0; i < query.k; ++i) {
+    CHECK((*hits)[i].point.id == points[i].id);
+    CHECK((*hits)[i].score == Approx(-distance(points[i].vector, query.vector)).margin(1e-5));
+  }
+}
+
+TEST_CASE("Collection: scroll visits every point once, in order of id", "[cluster]") {
+  const auto shards = GENERATE(1U, 4U);
+  Fixture f;
+  auto collection = f.make("points", shards);
+  REQUIRE(collection->upsert(CallContext{}, random_points(95)).ok());
+  std::vector<PointId> seen;
+  std::optional<PointId> after;
+  do {
+    const auto page = collection->scroll(CallContext{}, std::nullopt, after, 10, Projection{});
+    REQUIRE(page.ok());
+    for (const auto& point : page->points) seen.push_back(point.id);
+    after = page->next;
+  } while (after);
+  REQUIRE(seen.size() == 95);
+  for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == PointId(i));
+}
+
+TEST_CASE("Collection: get, update, erase and count go to the right shard", "[cluster]") {
+  Fixture f;
+  auto collection = f.make("points", 5);
+  REQUIRE(collection->upsert(CallContext{}, random_points(50)).ok());
+  const auto found = collection->get(CallContext{}, {PointId(3), PointId(99), PointId(1)}, {});
+  REQUIRE(found.ok());
+  REQUIRE(found->size() == 2);
+  CHECK((*found)[0].id == PointId(3));
+  CHECK((*found)[1].id == PointId(1));
+  UpdatePayload update;
+  update.ids = {PointId(1), PointId(2), PointId(99)};
+  update.payload = {{"mark", 1}};
+  CHECK(collection->update_payload(CallContext{}, update)->affected == 2);
+  CHECK(*collection->count(CallContext{}, *Filter::parse({{"mark", 1}})) == 2);
+  CHECK(collection->erase(CallContext{}, {PointId(1), PointId(99)})->affected == 1);
+  CHECK(collection->erase_matching(CallContext{}, *Filter::parse({{"even", true}}))->affected ==
+        25);
+  CHECK(*collection->count(CallContext{}, std::nullopt) == 24);
+  CHECK(collection->stats(CallContext{})->points == 24);
+}
+
+TEST_CASE("Collection: one bad point and nothing is written", "[cluster]") {
+  Fixture f;
+  auto collection = f.make("points", 2, Metric::Cosine);
+  const auto refuse = [&](std::vector<float> vector, Json payload = Json::object()) {
+    auto points = random_points(3);
+    points[1].vector = std::move(vector);
+    points[1].payload = std::move(payload);
+    const auto result = collection->upsert(CallContext{}, points);
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.error().code == ErrorCode::InvalidArgument);
+    CHECK(*collection->count(CallContext{}, std::nullopt) == 0);
+    return result.error().message;
+  };
+  CHECK(refuse({1.0F}) == "points[1].vector: has 1 dimensions; collection \"points\" needs 3");
+  CHECK(refuse({1.0F, NAN, 0.0F}) == "points[1].vector: component 1 is not a finite number");
+  CHECK(refuse({1.0F, 0.0F, INFINITY}) == "points[1].vector: component 2 is not a finite number");
+  CHECK(refuse({0.0F, 0.0F, 0.0F}) ==
+        "points[1].vector: all components are zero, which has no direction to compare by cosine");
+  CHECK(refuse({1.0F, 0.0F, 0.0F}, {{"t", std::string(1'048'576, 'x')}}) ==
+        "points[1]: text and metadata may have 1048576 bytes together, got 1048584");
+  CHECK(refuse({1.0F, 0.0F, 0.0F}, Json::array()) ==
+        "points[1]: metadata must be an object, got array");
+}
+
+TEST_CASE("Collections: what was made is there after a restart", "[cluster]") {
+  Fixture f;
+  f.make("b", 2);
+  auto a = f.make("a", 1);
+  REQUIRE(a->upsert(CallContext{}, random_points(10)).ok());
+  a.reset();
+  f.restart();
+  const auto specs = f.collections->list();
+  REQUIRE(specs.ok());
+  REQUIRE(specs->size() == 2);
+  CHECK((*specs)[0].name == "a");
+  CHECK((*specs)[1].shard_count == 2);
+  CHECK(*(*f.collections->find("a"))->count(CallContext{}, std::nullopt) == 10);
+}
+
+TEST_CASE("Collections: making one again tells whether it is the same", "[cluster]") {
+  Fixture f;
+  const auto first = f.make("a", 1);
+  CollectionSpec spec = first->spec();
+  const auto again = f.collections->create(CallContext{}, spec);
+  REQUIRE(again.ok());
+  CHECK(again->existed);
+  spec.dimension = 4;
+  spec.metric = Metric::Dot;
+  const auto other = f.collections->create(CallContext{}, spec);
+  REQUIRE_FALSE(other.ok());
+  CHECK(other.error().code == ErrorCode::AlreadyExists);
+  CHECK(other.error().message ==
+        "collection \"a\" exists with other settings: dimension is 3, asked for 4; "
+        "metric is \"euclidean\", asked for \"dot\"");
+  spec = first->spec();
+  spec.name = "copies";
+  spec.replication_factor = 2;
+  CHECK(f.collections->create(CallContext{}, spec).error().code == ErrorCode::FailedPrecondition);
+}
+
+TEST_CASE("Collections: a dropped collection is gone, and a new one of that name is empty",
+          "[cluster]") {
+  Fixture f;
+  auto old = f.make("a", 2);
+  REQUIRE(old->upsert(CallContext{}, random_points(10)).ok());
+  CallContext call;
+  call.request_id = RequestId::random();
+  CHECK(*f.collections->drop(call, "a") == 10);
+  CHECK(old->count(CallContext{}, std::nullopt).error().code == ErrorCode::NotFound);
+  CHECK(f.collections->find("a").error().code == ErrorCode::NotFound);
+  CHECK(*f.collections->drop(call, "a") == 10);
+  CHECK(f.collections->drop(CallContext{}, "a").error().code == ErrorCode::NotFound);
+  CHECK(*f.make("a", 2)->count(CallContext{}, std::nullopt) == 0);
+  f.restart();
+  CHECK(*(*f.collections->find("a"))->count(CallContext{}, std::nullopt) == 0);
+}
+
+TEST_CASE("Collections: an unknown name is answered with what is near", "[cluster]") {
+  Fixture f;
+  CHECK(f.collections->find("docs").error().message ==
+        "collection \"docs\" not found. There are none yet: use collection_create or "
+        "memory_store.");
+  f.make("docs", 1);
+  f.make("memory", 1);
+  CHECK(f.collections->find("docz").error().message ==
+        "collection \"docz\" not found. Did you mean \"docs\"? Collections: docs, memory.");
+}
+
+TEST_CASE("Collections: expired points are purged from disk", "[cluster]") {
+  Fixture f;
+  auto collection = f.make("a", 2);
+  auto points = random_points(10);
+  for (std::size_t i = 0; i < 4; ++i) points[i].expires_at_ms = f.clock.wall_ms() + 1000;
+  REQUIRE(collection->upsert(CallContext{}, points).ok());
+  f.clock.advance_ms(999);
+  CHECK(*collection->count(CallContext{}, std::nullopt) == 10);
+  f.clock.advance_ms(1);
+  CHECK(*collection->count(CallContext{}, std::nullopt) == 6);
+  f.collections->purge_expired();
+  f.clock.advance_ms(-1000);
+  CHECK(*collection->count(CallContext{}, std::nullopt) == 6);
+}
+
+TEST_CASE("Collections: fields over shards are summed", "[cluster]") {
+  Fixture f;
+  auto collection = f.make("a", 3);
+  REQUIRE(collection->upsert(CallContext{}, random_points(30)).ok());
+  const auto fields = collection->fields(CallContext{}, 10);
+  REQUIRE(fields.ok());
+  REQUIRE(fields->size() == 2);
+  CHECK((*fields)[0].name == "even");
+  CHECK((*fields)[0].points == 30);
+  CHECK((*fields)[0].types == std::vector<std::string>{"boolean"});
+}
+
+TEST_CASE("Collections: after close calls are refused", "[cluster]") {
+  Fixture f;
+  f.make("a", 1);
+  f.collections->close();
+  CHECK(f.collections->find("a").error().code == ErrorCode::Unavailable);
+}
+
+}  // namespace
+}  // namespace quiver::cluster

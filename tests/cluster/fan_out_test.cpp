@@ -1,0 +1,47 @@
+// FanOut must call every part once and return after the last, whoever runs it.
+
+#include "cluster/fan_out.h"
+
+#include <atomic>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+namespace quiver::cluster {
+namespace {
+
+TEST_CASE("FanOut: every part runs once, and run() returns after the last", "[cluster]") {
+  FanOut fan_out(3);
+  for (const std::size_t count : {0U, 1U, 2U, 100U}) {
+    std::vector<std::atomic<int>> calls(count);
+    fan_out.run(count, [&](std::size_t i) { calls[i].fetch_add(1); });
+    for (const auto& called : calls) CHECK(called.load() == 1);
+  }
+}
+
+TEST_CASE("FanOut: a single part stays in the calling thread", "[cluster]") {
+  FanOut fan_out(3);
+  std::thread::id ran_in;
+  fan_out.run(1, [&](std::size_t) { ran_in = std::this_thread::get_id(); });
+  CHECK(ran_in == std::this_thread::get_id());
+}
+
+TEST_CASE("FanOut: many callers at once", "[cluster]") {
+  FanOut fan_out(2);
+  std::atomic<int> sum{0};
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 8; ++c) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) {
+        fan_out.run(5, [&](std::size_t) { sum.fetch_add(1); });
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  CHECK(sum.load() == 8 * 50 * 5);
+}
+
+}  // namespace
+}  // namespace quiver::cluster

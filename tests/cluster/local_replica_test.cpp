@@ -1,0 +1,135 @@
+// Concurrent writers against one shard, judged by what a reader finds afterwards.
+
+#include "cluster/local_replica.h"
+
+#include <atomic>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "storage/shard_store.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/temp_dir.h"
+
+namespace quiver::cluster {
+namespace {
+
+CollectionSpec line_spec() {
+  CollectionSpec spec;
+  spec.id = std::string(32, 'a');
+  spec.name = "line";
+  spec.dimension = 2;
+  spec.metric = Metric::Euclidean;
+  return spec;
+}
+
+Point at(std::uint64_t id, float x, Json payload = Json::object()) {
+  Point point;
+  point.id = PointId(id);
+  point.vector = {x, 0.0F};
+  point.payload = std::move(payload);
+  return point;
+}
+
+struct Fixture {
+  Fixture() : store(dir.path(), storage::Options{}, clock) { reopen(); }
+  void reopen() {
+    replica.reset();
+    auto shard = store.open(line_spec(), ShardId{0});
+    REQUIRE(shard.ok());
+    auto opened = LocalReplica::open(std::move(shard).value());
+    REQUIRE(opened.ok());
+    replica = std::move(opened).value();
+  }
+  MutationResult write(WriteRequest request, RequestId id = {}) {
+    CallContext call;
+    call.request_id = id;
+    const auto result = replica->write(call, std::move(request));
+    REQUIRE(result.ok());
+    return *result;
+  }
+  std::uint64_t count() { return *replica->shard().count(CallContext{}, std::nullopt); }
+
+  TempDir dir;
+  ManualClock clock;
+  storage::ShardStore store;
+  std::unique_ptr<LocalReplica> replica;
+};
+
+TEST_CASE("LocalReplica: a retry with the same request id takes effect once", "[cluster]") {
+  Fixture f;
+  const auto id = RequestId::random();
+  const auto first = f.write(Mutation{UpsertPoints{{at(1, 1), at(2, 2)}}}, id);
+  CHECK(first.created == 2);
+  f.write(Mutation{ErasePoints{{PointId(1)}}});
+  CHECK(f.write(Mutation{UpsertPoints{{at(1, 1), at(2, 2)}}}, id) == first);
+  CHECK(f.count() == 1);
+  f.reopen();
+  CHECK(f.write(Mutation{UpsertPoints{{at(1, 1), at(2, 2)}}}, id) == first);
+  CHECK(f.count() == 1);
+}
+
+TEST_CASE("LocalReplica: many writers at once lose nothing and sync in groups", "[cluster]") {
+  Fixture f;
+  constexpr std::uint64_t kWriters = 8;
+  constexpr std::uint64_t kEach = 100;
+  std::atomic<std::uint64_t> created{0};
+  std::vector<std::thread> writers;
+  for (std::uint64_t w = 0; w < kWriters; ++w) {
+    writers.emplace_back([&, w] {
+      for (std::uint64_t i = 0; i < kEach; ++i) {
+        const auto result =
+            f.replica->write(CallContext{}, Mutation{UpsertPoints{{at(w * kEach + i, 1.0F)}}});
+        if (result.ok()) created += result->created;
+      }
+    });
+  }
+  for (auto& writer : writers) writer.join();
+  CHECK(created == kWriters * kEach);
+  CHECK(f.count() == kWriters * kEach);
+  CHECK(raw(f.replica->shard().tail().seq) == kWriters * kEach);
+  f.reopen();
+  CHECK(f.count() == kWriters * kEach);
+}
+
+TEST_CASE("LocalReplica: the same request id from two threads at once takes effect once",
+          "[cluster]") {
+  Fixture f;
+  CallContext call;
+  call.request_id = RequestId::random();
+  std::atomic<std::uint64_t> answers{0};
+  std::vector<std::thread> writers;
+  for (int w = 0; w < 4; ++w) {
+    writers.emplace_back([&] {
+      const auto result = f.replica->write(call, Mutation{UpsertPoints{{at(1, 1)}}});
+      if (result.ok() && result->created == 1) ++answers;
+    });
+  }
+  for (auto& writer : writers) writer.join();
+  CHECK(answers == 4);
+  CHECK(raw(f.replica->shard().tail().seq) == 1);
+}
+
+TEST_CASE("LocalReplica: erasing by filter sees what was written before it", "[cluster]") {
+  Fixture f;
+  f.write(Mutation{UpsertPoints{{at(1, 1, {{"k", "a"}}), at(2, 2, {{"k", "b"}})}}});
+  const auto filter = Filter::parse({{"k", "a"}});
+  REQUIRE(filter.ok());
+  CHECK(f.write(EraseMatching{*filter}).affected == 1);
+  CHECK(f.count() == 1);
+  CHECK(f.write(EraseMatching{*filter}).affected == 0);
+}
+
+TEST_CASE("LocalReplica: a cancelled write does not take effect", "[cluster]") {
+  Fixture f;
+  CallContext call;
+  call.cancel = CancelToken::make();
+  call.cancel.cancel();
+  const auto result = f.replica->write(call, Mutation{UpsertPoints{{at(1, 1)}}});
+  REQUIRE_FALSE(result.ok());
+  CHECK(result.error().code == ErrorCode::DeadlineExceeded);
+  CHECK(f.count() == 0);
+}
+
+}  // namespace
+}  // namespace quiver::cluster
