@@ -70,9 +70,9 @@ class Desktop {
       return await session.get(tool, args);
     } catch (error) {
       if (!this.killed) throw error;
-      if (session === this.session) {
+      if (session === this.session && !this.reopening) {
         ++this.restarts;
-        this.reopening ??= this.open().finally(() => {
+        this.reopening = this.open().finally(() => {
           this.reopening = undefined;
         });
       }
