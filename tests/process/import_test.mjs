@@ -121,8 +121,9 @@ test('JSONL', async (t) => {
 
   await t.test('an export can be imported elsewhere', async () => {
     const exported = join(dir, 'out.jsonl');
-    const ended = await run(['export', '--collection', 'facts', '--output', exported], env);
+    const ended = await run(['export', '--collection', 'facts', '--vectors'], env);
     assert.equal(ended.code, 0, ended.stderr);
+    writeFileSync(exported, ended.stdout);
     const other = environment(join(dir, 'other'));
     await import_into(other, 'facts', exported);
     const known = ({ id, text, metadata }) => ({ id, text, metadata });
