@@ -28,7 +28,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'quiver-demo-'));
 const env = { ...process.env, QV_DATA_DIR: join(scratch, 'data'), QV_LOG_LEVEL: 'error' };
 
 function importDocs() {
-  const args = ['import', docs, '--collection', 'docs'];
+  const args = ['import', docs, '--collection', 'docs', '--create'];
   console.log(`$ quiver ${args.join(' ')}`);
   const ended = spawnSync(binary, args, { env, stdio: ['ignore', 'inherit', 'inherit'] });
   if (ended.status !== 0) throw new Error(`import ended with ${ended.status ?? ended.signal}`);

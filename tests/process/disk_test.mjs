@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { environment, Program, quiver, startServer, tempDir, until } from './support.mjs';
 
@@ -162,4 +162,47 @@ test('a read-only directory', async (t) => {
       await server.close();
     });
   }
+});
+
+test('a data directory of a newer format', async (t) => {
+  const dir = tempDir(t);
+  const env = environment(dir);
+  let server = startServer(t, env);
+  await server.ok('collection_create', { name: 'v', dimension: 2 });
+  await server.ok('vector_upsert', { collection: 'v', points: [{ id: 'a', vector: [1, 2] }] });
+  await server.close();
+
+  const manifests = readdirSync(env.QV_DATA_DIR, { recursive: true })
+    .map((name) => join(env.QV_DATA_DIR, name))
+    .filter((path) => basename(path) === 'MANIFEST');
+  assert.equal(manifests.length, 1);
+  const written = readFileSync(manifests[0], 'utf8');
+  const { format } = JSON.parse(written);
+  writeFileSync(manifests[0], JSON.stringify({ ...JSON.parse(written), format: 999 }));
+
+  server = startServer(t, env);
+  for (const [tool, args] of [
+    ['vector_upsert', { points: [{ id: 'b', vector: [2, 1] }] }],
+    ['vector_scroll', {}],
+    ['collection_info', {}],
+  ]) {
+    const result = await server.tool(tool, { collection: 'v', ...args });
+    assert.ok(result.isError, tool);
+    assert.match(result.content[0].text, new RegExp(`format 999.*format ${format}`));
+  }
+  // What is not touched by it goes on.
+  await server.ok('collection_create', { name: 'w', dimension: 2 });
+  await server.ok('vector_upsert', { collection: 'w', points: [{ id: 'c', vector: [1, 1] }] });
+  const { collections } = await server.ok('collection_list');
+  assert.match(collections.find((one) => one.name === 'v').problem, /format 999/);
+  await server.close();
+
+  writeFileSync(manifests[0], written);
+  server = startServer(t, env);
+  const { items } = await server.ok('vector_scroll', { collection: 'v' });
+  assert.deepEqual(
+    items.map((item) => item.id),
+    ['a'],
+  );
+  await server.close();
 });

@@ -9,7 +9,7 @@ import { environment, run, startServer, tempDir } from './support.mjs';
 const paragraph = (topic) => `${topic} is the matter of this paragraph. `.repeat(12).trim();
 
 async function import_into(env, collection, ...paths) {
-  const ended = await run(['import', ...paths, '--collection', collection], env);
+  const ended = await run(['import', ...paths, '--collection', collection, '--create'], env);
   assert.equal(ended.code, 0, ended.stderr);
   return ended;
 }

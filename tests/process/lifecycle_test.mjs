@@ -17,7 +17,10 @@ test('serve, mcp and import work on one directory at a time', async (t) => {
   await web.get('memory_store', { items: [{ id: 'w', text: 'Told over HTTP.' }] });
   const pipe = startServer(t, env);
   await pipe.ok('memory_store', { items: [{ id: 'p', text: 'Told over a pipe.' }] });
-  const imported = await run(['import', join(dir, 'notes'), '--collection', 'notes'], env);
+  const imported = await run(
+    ['import', join(dir, 'notes'), '--collection', 'notes', '--create'],
+    env,
+  );
   assert.equal(imported.code, 0, imported.stderr);
 
   for (const ask of [(...call) => web.get(...call), (...call) => pipe.ok(...call)]) {
