@@ -26,6 +26,8 @@ inline constexpr std::size_t kJsonDepthMax = 64;
 inline constexpr std::size_t kFilterNodesMax = 1024;
 /// Operands of one $in.
 inline constexpr std::size_t kFilterListMax = 10'000;
+/// A dotted path in a filter. Keys of payloads may be longer; they cannot be filtered by.
+inline constexpr std::size_t kFilterPathBytesMax = 512;
 inline constexpr std::size_t kCollectionNameBytesMax = 64;
 inline constexpr std::size_t kDescriptionBytesMax = 1024;
 /// One JSON-RPC message: a full batch of 1,000 vectors of 1,536 floats as text is about 20 MB.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,22 +25,33 @@ struct SlotMatch {
 struct FieldSummary {
   /// Dotted path.
   std::string name;
-  /// Types seen: string, number, boolean, datetime.
+  /// Types seen: string, number, boolean, datetime. A date counts as datetime only.
   std::vector<std::string> types;
   /// Points that have the field.
   std::uint64_t points = 0;
-  /// A few values, most frequent first.
+  /// A few values, most frequent first. Long strings are cut and end in "...".
   std::vector<Json> examples;
+};
+
+/// What an index takes in. A slot with more is never lost: conditions on what lies beyond are
+/// doubtful for it.
+struct PayloadIndexBounds {
+  /// Distinct paths; later ones are left out until earlier ones are gone.
+  std::size_t fields_max = 1000;
+  /// Values of one field in one payload.
+  std::size_t values_max = 10'000;
 };
 
 /// Field values of a shard's payloads, in memory: value -> slots.
 ///
-/// Derived state, like the vector index.
+/// Derived state, like the vector index. Answers are exact but for three bounds, beyond which a
+/// slot becomes doubtful rather than wrong: kIndexedFieldsMax fields, kFieldValuesMax values of a
+/// field in one payload, and kKeyStringBytesMax bytes of a string.
 ///
 /// Threads: like a standard container; the shard locks.
 class PayloadIndex {
  public:
-  PayloadIndex();
+  explicit PayloadIndex(const PayloadIndexBounds& bounds = {});
   ~PayloadIndex();
   PayloadIndex(const PayloadIndex&) = delete;
   PayloadIndex& operator=(const PayloadIndex&) = delete;
@@ -51,8 +64,13 @@ class PayloadIndex {
   /// Slots that satisfy `filter`, as Filter::matches() would say of their payloads.
   SlotMatch match(const Filter& filter) const;
 
-  /// The fields that most points have, at most `limit`.
+  /// The fields that most points have, at most `limit`. Those without a value but null are left
+  /// out: objects, empty arrays.
   std::vector<FieldSummary> fields(std::size_t limit) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace quiver::storage

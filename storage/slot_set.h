@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,13 @@ class SlotSet {
     const std::uint64_t bit = std::uint64_t{1} << (raw(slot) % 64);
     count_ -= (words_[word] & bit) != 0 ? 1 : 0;
     words_[word] &= ~bit;
+  }
+  /// Inserts the slot `64 * word + i` for every bit i of `bits`.
+  void insert_word(std::size_t word, std::uint64_t bits) {
+    if (bits == 0) return;
+    if (word >= words_.size()) words_.resize(word + 1);
+    count_ += static_cast<std::size_t>(std::popcount(bits & ~words_[word]));
+    words_[word] |= bits;
   }
   bool contains(Slot slot) const noexcept {
     const std::size_t word = raw(slot) / 64;
