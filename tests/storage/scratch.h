@@ -14,11 +14,18 @@
 
 namespace quiver::storage::test {
 
-/// A directory of its own, removed at the end.
+/// A directory of its own, removed at the end. Where a test syncs much, in memory if there is such
+/// a place.
 class ScratchDirectory {
  public:
-  ScratchDirectory() {
-    std::string path = (std::filesystem::temp_directory_path() / "quiver_XXXXXX").string();
+  enum class Where { Disk, Memory };
+
+  explicit ScratchDirectory(Where where = Where::Disk) {
+    const std::filesystem::path memory = "/dev/shm";
+    const auto base = where == Where::Memory && std::filesystem::is_directory(memory)
+                          ? memory
+                          : std::filesystem::temp_directory_path();
+    std::string path = (base / "quiver_XXXXXX").string();
     REQUIRE(::mkdtemp(path.data()) != nullptr);
     path_ = path;
   }
