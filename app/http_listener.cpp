@@ -98,7 +98,7 @@ HttpRequest plain(http::request<http::string_body> message) {
 class Share {
  public:
   Share(std::atomic<std::size_t>& used, std::size_t max) : used_(used), max_(max) {}
-  ~Share() { used_ -= held_; }
+  ~Share() { release(); }
   Share(const Share&) = delete;
   Share& operator=(const Share&) = delete;
 
@@ -113,6 +113,7 @@ class Share {
     held_ += more;
     return true;
   }
+  void release() { used_ -= std::exchange(held_, 0); }
 
  private:
   std::atomic<std::size_t>& used_;
@@ -164,7 +165,8 @@ class HttpListener::Impl : public std::enable_shared_from_this<Impl> {
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> body_bytes_{0};
   net::io_context io_;
-  tcp::acceptor acceptor_{io_};
+  /// Has a strand, which accept() runs on.
+  tcp::acceptor acceptor_{net::any_io_executor(net::make_strand(io_))};
   std::vector<std::thread> threads_;
 
   Mutex mutex_;
@@ -202,7 +204,7 @@ class HttpListener::Impl::Session : public std::enable_shared_from_this<Session>
   net::awaitable<HttpResponse> call(HttpRequest request);
   net::awaitable<void> watch(std::shared_ptr<Call> call);
   net::awaitable<bool> respond(HttpResponse response, bool head, bool keep_alive);
-  net::awaitable<bool> reject(HttpResponse response);
+  net::awaitable<void> reject(HttpResponse response);
   std::optional<HttpResponse> header_fault(const Parser& parser) const;
   std::optional<HttpResponse> read_fault(error_code error) const;
 
@@ -267,26 +269,31 @@ net::awaitable<bool> HttpListener::Impl::Session::serve_one() {
   const bool arrived = co_await wait_for_request();
   if (!arrived) co_return false;
 
-  Parser parser;
-  parser.header_limit(static_cast<std::uint32_t>(impl_->options_.header_bytes_max));
-  parser.body_limit(impl_->options_.body_bytes_max);
+  std::optional<Parser> parser(std::in_place);
+  parser->header_limit(static_cast<std::uint32_t>(impl_->options_.header_bytes_max));
+  parser->body_limit(impl_->options_.body_bytes_max);
   stream_.expires_after(impl_->options_.header_timeout);
   error_code error;
-  co_await http::async_read_header(stream_, buffer_, parser,
+  co_await http::async_read_header(stream_, buffer_, *parser,
                                    net::redirect_error(net::use_awaitable, error));
-  auto fault = error ? read_fault(error) : header_fault(parser);
+  auto fault = error ? read_fault(error) : header_fault(*parser);
   if (error && !fault) co_return false;
   Share share(impl_->body_bytes_, impl_->options_.bodies_bytes_max);
-  if (!fault) fault = co_await read_body(parser, share);
+  if (!fault) fault = co_await read_body(*parser, share);
   if (fault) {
-    const bool rejected = co_await reject(std::move(*fault));
-    co_return rejected;
+    parser.reset();
+    share.release();
+    co_await reject(std::move(*fault));
+    co_return false;
   }
-  if (!parser.is_done()) co_return false;
+  if (!parser->is_done()) co_return false;
 
-  const bool head = parser.get().method() == http::verb::head;
-  const bool keep_alive = parser.get().keep_alive();
-  HttpResponse response = co_await call(plain(parser.release()));
+  const bool head = parser->get().method() == http::verb::head;
+  const bool keep_alive = parser->get().keep_alive();
+  HttpRequest request = plain(parser->release());
+  parser.reset();
+  HttpResponse response = co_await call(std::move(request));
+  share.release();
   const bool sent = co_await respond(std::move(response), head, keep_alive);
   co_return sent&& keep_alive;
 }
@@ -393,11 +400,11 @@ net::awaitable<bool> HttpListener::Impl::Session::respond(HttpResponse response,
 
 /// Replies, and ends the connection: where the next request begins is not known. What the client
 /// still sends is read for a moment, since closing on unread bytes would destroy the reply.
-net::awaitable<bool> HttpListener::Impl::Session::reject(HttpResponse response) {
+net::awaitable<void> HttpListener::Impl::Session::reject(HttpResponse response) {
   constexpr std::chrono::milliseconds kLinger{500};
   constexpr std::size_t kLingerBytesMax = std::size_t{1} << 20;
   const bool sent = co_await respond(std::move(response), false, false);
-  if (!sent) co_return false;
+  if (!sent) co_return;
   error_code error;
   stream_.socket().shutdown(tcp::socket::shutdown_send, error);
   buffer_.clear();
@@ -406,7 +413,6 @@ net::awaitable<bool> HttpListener::Impl::Session::reject(HttpResponse response) 
     total += co_await stream_.async_read_some(buffer_.prepare(kSmallReadBytes),
                                               net::redirect_error(net::use_awaitable, error));
   }
-  co_return false;
 }
 
 Result<tcp::endpoint> HttpListener::Impl::resolve() {
@@ -440,7 +446,7 @@ Status HttpListener::Impl::listen() {
   }
   if (error) return Error{ErrorCode::InvalidArgument, where + ": " + error.message()};
   port_ = acceptor_.local_endpoint(error).port();
-  net::co_spawn(io_, accept(), net::detached);
+  net::co_spawn(acceptor_.get_executor(), accept(), net::detached);
   return Done{};
 }
 
@@ -460,7 +466,7 @@ Status HttpListener::Impl::start_threads() {
 
 net::awaitable<void> HttpListener::Impl::accept() {
   constexpr std::chrono::milliseconds kPause{50};
-  net::steady_timer pause(io_);
+  net::steady_timer pause(acceptor_.get_executor());
   while (!stopping_) {
     error_code error;
     const net::any_io_executor strand = net::make_strand(io_);
@@ -533,7 +539,7 @@ bool HttpListener::Impl::wait_empty(std::chrono::milliseconds time) {
 
 void HttpListener::Impl::stop() {
   if (stopping_.exchange(true)) return;
-  net::post(io_, [self = shared_from_this()] {
+  net::post(acceptor_.get_executor(), [self = shared_from_this()] {
     error_code ignored;
     self->acceptor_.close(ignored);
   });

@@ -1,11 +1,10 @@
 #include "mcp/http_headers.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <cstdint>
 
 #include "core/text.h"
+#include "service/base64.h"
 
 namespace quiver::mcp {
 namespace {
@@ -51,42 +50,6 @@ std::vector<std::string> media_types(std::string_view list) {
     list.remove_prefix(comma + 1);
   }
   return types;
-}
-
-std::optional<unsigned> base64_digit(char c) {
-  if (c >= 'A' && c <= 'Z') return static_cast<unsigned>(c - 'A');
-  if (c >= 'a' && c <= 'z') return static_cast<unsigned>(c - 'a') + 26U;
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0') + 52U;
-  if (c == '+') return 62U;
-  if (c == '/') return 63U;
-  return std::nullopt;
-}
-
-/// RFC 4648 section 4, with padding and nothing beside it.
-std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::size_t padding = 0;
-  while (padding < 2 && text.ends_with('=')) {
-    text.remove_suffix(1);
-    ++padding;
-  }
-  std::string out;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    const auto digit = base64_digit(c);
-    if (!digit) return std::nullopt;
-    bits = (bits << 6U) | *digit;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<char>((bits >> count) & 0xFFU));
-      bits &= (1U << count) - 1U;
-    }
-  }
-  // What is left over is less than a byte, and must be zero.
-  if (bits != 0) return std::nullopt;
-  return out;
 }
 
 }  // namespace
@@ -145,7 +108,7 @@ std::optional<std::string> decode_header(std::string_view value) {
   }
   value.remove_prefix(kPrefix.size());
   value.remove_suffix(kSuffix.size());
-  auto text = decode_base64(value);
+  auto text = service::base64_decode(value, service::Base64::Standard);
   if (!text || !is_utf8(*text)) return std::nullopt;
   return text;
 }

@@ -16,6 +16,8 @@ namespace {
 /// goes on: to find the id to answer under, and to tell a refused message from a broken one.
 class BoundedBuilder {
  public:
+  explicit BoundedBuilder(std::size_t memory_max) : memory_max_(memory_max) {}
+
   // The interface that nlohmann::json::sax_parse asks for.
   bool null() { return leaf(nullptr); }
   bool boolean(bool value) { return leaf(value); }
@@ -63,7 +65,8 @@ class BoundedBuilder {
   Json take_id() { return ids_seen_ == 1 ? std::move(id_) : Json(nullptr); }
 
  private:
-  // What nlohmann and libstdc++ spend on one of each, allocation headers included.
+  // What nlohmann and libstdc++ spend on one of each, allocation headers included. A growing array
+  // may take twice its share for a while.
   static constexpr std::size_t kValueBytes = 16;
   static constexpr std::size_t kStringBytes = 48;
   static constexpr std::size_t kArrayBytes = 32;
@@ -111,9 +114,9 @@ class BoundedBuilder {
 
   void charge(std::size_t bytes) {
     bytes_ += bytes;
-    if (bytes_ > kMessageMemoryMax) {
+    if (bytes_ > memory_max_) {
       refuse("message has too many values: read, it would take more than " +
-             std::to_string(kMessageMemoryMax >> 20) + " MiB; send it in smaller parts");
+             std::to_string(memory_max_ >> 20) + " MiB; send it in smaller parts");
     }
   }
 
@@ -124,6 +127,7 @@ class BoundedBuilder {
     root_ = nullptr;
   }
 
+  const std::size_t memory_max_;
   Json root_;
   /// Containers that are not closed yet, outermost first. An array grows only at its end while the
   /// element before it is closed, so no pointer here ever dangles.
@@ -140,14 +144,14 @@ class BoundedBuilder {
 
 }  // namespace
 
-std::variant<Json, Fault> read_json(std::string_view text) {
+std::variant<Json, Fault> read_json(std::string_view text, std::size_t memory_max) {
   if (text.size() > limits::kMessageBytesMax) {
     return Fault{
         nullptr,
         {rpc::kInvalidRequest, "message too large: " + std::to_string(text.size()) + " bytes, " +
                                    std::to_string(limits::kMessageBytesMax) + " bytes max"}};
   }
-  BoundedBuilder builder;
+  BoundedBuilder builder(memory_max);
   Json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.syntax()) {
     return Fault{nullptr,

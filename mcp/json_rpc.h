@@ -62,8 +62,9 @@ using Message = std::variant<Request, Notification, Response>;
 
 /// Takes JSON text into memory. A Fault is -32700 for what is not UTF-8 or not JSON, and -32600
 /// for what is deeper than limits::kJsonDepthMax, repeats a key of an object, or would take more
-/// than kMessageMemoryMax: refused before it is built, the id found if it can be.
-std::variant<Json, Fault> read_json(std::string_view text);
+/// than `memory_max`: refused before it is built, the id found if it can be.
+std::variant<Json, Fault> read_json(std::string_view text,
+                                    std::size_t memory_max = kMessageMemoryMax);
 
 /// Takes JSON as one message (not a batch). A Fault is always -32600.
 std::variant<Message, Fault> read_message(Json json);

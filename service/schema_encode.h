@@ -17,7 +17,7 @@ Json encode_object(const T& value) {
   Json out = Json::object();
   std::apply(
       [&](const auto&... f) {
-        auto put = [&]<typename O, typename M>(const Field<O, M>& field) {
+        [[maybe_unused]] auto put = [&]<typename O, typename M>(const Field<O, M>& field) {
           const M& member = value.*(field.pointer);
           if constexpr (IsOptional<M>::value) {
             if (member) out[std::string(field.name)] = encode(*member);

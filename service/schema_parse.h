@@ -70,6 +70,16 @@ bool in_range(const F& field, const V& value, const Path& path, Problems& proble
   return false;
 }
 
+/// JSON Schema counts 5.0 as an integer, and some clients write integers so. A number without a
+/// fraction comes back as an integer, up to where doubles skip integers; all else as it is.
+inline Json whole_number(const Json& json) {
+  constexpr double kExactMax = 9007199254740992.0;  // 2^53
+  if (!json.is_number_float()) return json;
+  const double number = json.get<double>();
+  if (std::trunc(number) != number || std::abs(number) > kExactMax) return json;
+  return static_cast<std::int64_t>(number);
+}
+
 template <std::integral T>
 bool fits(const Json& integer) {
   return integer.is_number_unsigned() ? std::in_range<T>(integer.get<std::uint64_t>())
@@ -89,8 +99,9 @@ void read_field(const Field<O, M>& field, const Json& json, O& out, std::size_t&
   ++seen;
   if constexpr (std::integral<Value> && !std::same_as<Value, bool>) {
     // An integer beyond the type is told the field's bounds, not those of the type.
-    if (field.range && found->is_number_integer() && !fits<Value>(*found)) {
-      outside(here, field.range->first, field.range->second, *found, problems);
+    const Json number = whole_number(*found);
+    if (field.range && number.is_number_integer() && !fits<Value>(number)) {
+      outside(here, field.range->first, field.range->second, number, problems);
       return;
     }
   }
@@ -170,24 +181,19 @@ std::optional<T> read_enum(const Json& json, const Path& path, Problems& problem
   return std::nullopt;
 }
 
-/// JSON Schema counts 5.0 as an integer, and some clients write integers so.
 template <std::integral T>
 std::optional<T> read_integer(const Json& json, const Path& path, Problems& problems) {
-  if (json.is_number_float()) {
-    const double number = json.get<double>();
-    constexpr double kExactMax = 9007199254740992.0;  // 2^53
-    if (std::trunc(number) != number || std::abs(number) > kExactMax) {
+  const Json number = whole_number(json);
+  if (!number.is_number_integer()) {
+    if (number.is_number()) {
       problems.add(path, "expected an integer, got " + json.dump());
-      return std::nullopt;
+    } else {
+      problems.expected(path, "an integer", json);
     }
-    return read_integer<T>(Json(static_cast<std::int64_t>(number)), path, problems);
-  }
-  if (!json.is_number_integer()) {
-    problems.expected(path, "an integer", json);
     return std::nullopt;
   }
-  if (fits<T>(json)) return json.get<T>();
-  outside(path, std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), json, problems);
+  if (fits<T>(number)) return number.get<T>();
+  outside(path, std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), number, problems);
   return std::nullopt;
 }
 

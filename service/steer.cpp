@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -16,22 +17,28 @@ constexpr std::size_t kFieldsMax = 256;
 /// Fields named in a message.
 constexpr std::size_t kFieldsShown = 20;
 
-std::string joined(const std::vector<std::string>& path) {
-  std::string out;
-  for (const auto& key : path) out += (out.empty() ? "" : ".") + key;
-  return out;
-}
-
 /// Paths of the conditions that a point without the field cannot satisfy.
 void required_paths(const Filter::Node& node, std::vector<std::string>& out) {
-  if (const auto* all = std::get_if<Filter::And>(&node.value)) {
-    for (const auto& child : all->nodes) required_paths(child, out);
-  } else if (const auto* any = std::get_if<Filter::Or>(&node.value)) {
-    for (const auto& child : any->nodes) required_paths(child, out);
-  } else if (const auto* condition = std::get_if<Filter::Condition>(&node.value)) {
-    const auto path = joined(condition->path);
-    if (std::find(out.begin(), out.end(), path) == out.end()) out.push_back(path);
-  }
+  std::visit(
+      [&](const auto& value) {
+        using Kind = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<Kind, Filter::And>) {
+          for (const auto& child : value.nodes) required_paths(child, out);
+        } else if constexpr (std::is_same_v<Kind, Filter::Or>) {
+          // {"field": null} reads "missing, or null".
+          const bool takes_missing =
+              std::any_of(value.nodes.begin(), value.nodes.end(), [](const Filter::Node& child) {
+                return std::holds_alternative<Filter::Not>(child.value);
+              });
+          if (takes_missing) return;
+          for (const auto& child : value.nodes) required_paths(child, out);
+        } else if constexpr (std::is_same_v<Kind, Filter::Condition> ||
+                             std::is_same_v<Kind, Filter::AnyOf>) {
+          auto path = dotted(value.path);
+          if (std::find(out.begin(), out.end(), path) == out.end()) out.push_back(std::move(path));
+        }
+      },
+      node.value);
 }
 
 bool is_known(const std::string& path, const std::vector<cluster::Field>& fields) {

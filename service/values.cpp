@@ -91,7 +91,11 @@ Json ValueType<PointId>::schema() {
 
 std::optional<PointId> ValueType<PointId>::read(const Json& json, const Path& path,
                                                 Problems& problems) {
-  auto id = PointId::from_json(json);
+  // A positive number counts as unsigned when it was read from text, but not when code made it.
+  const bool made = json.is_number_integer() && !json.is_number_unsigned();
+  auto id = made && json.get<std::int64_t>() >= 0
+                ? Result<PointId>(PointId(json.get<std::uint64_t>()))
+                : PointId::from_json(json);
   if (id.ok()) return std::move(*id);
   // Its messages begin with "id: "; the path says that better.
   std::string_view message = id.error().message;
@@ -159,19 +163,11 @@ std::optional<NewName> ValueType<NewName>::read(const Json& json, const Path& pa
   return std::nullopt;
 }
 
-std::optional<Filter> ValueType<Filter>::read(const Json& json, const Path& path,
-                                              Problems& problems) {
+std::optional<Filter> ValueType<Filter>::read(const Json& json, const Path&, Problems& problems) {
   auto filter = Filter::parse(json);
   if (filter.ok()) return std::move(*filter);
-  const auto& message = filter.error().message;
-  const auto here = path.str();
-  // The grammar's messages name their place from "filter" on.
-  const bool placed = message.rfind(here, 0) == 0 || message.rfind("filter", 0) == 0;
-  if (placed) {
-    problems.add(message);
-  } else {
-    problems.add(path, message);
-  }
+  // Its messages begin with "filter", which is where it lies in every request.
+  problems.add(filter.error().message);
   return std::nullopt;
 }
 

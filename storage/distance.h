@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
+#include <string_view>
 
 #include "core/collection_spec.h"
 
@@ -16,5 +18,17 @@ DistanceFunction distance_function(Metric metric) noexcept;
 
 /// From a distance to what clients see (Metric): higher is nearer.
 float score(Metric metric, float distance) noexcept;
+
+/// The kernels of one instruction set.
+struct DistanceKernels {
+  /// "avx512", "avx2" or "baseline".
+  std::string_view instructions;
+  DistanceFunction cosine;
+  DistanceFunction dot;
+  DistanceFunction euclidean;
+};
+
+/// All kernels that this processor runs, fastest first; never empty.
+std::span<const DistanceKernels> supported_kernels() noexcept;
 
 }  // namespace quiver::storage

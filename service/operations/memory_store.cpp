@@ -168,6 +168,7 @@ Result<std::vector<Point>> embed_points(const CallContext& call, const Engine& e
   if (vectors.size() != texts.size()) {
     return Error{ErrorCode::Internal, "the embedder gave another number of vectors than of texts"};
   }
+  const std::int64_t now_ms = engine.clock.wall_ms();
   std::vector<Point> points;
   points.reserve(texts.size());
   for (std::size_t n = 0; n < texts.size(); ++n) {
@@ -177,8 +178,9 @@ Result<std::vector<Point>> embed_points(const CallContext& call, const Engine& e
     point.vector = std::move(vectors[n]);
     if (item.metadata) point.payload = item.metadata->value;
     point.text = std::move(texts[n]);
+    point.created_at_ms = now_ms;
     if (request.ttl_seconds) {
-      point.expires_at_ms = engine.clock.wall_ms() + std::int64_t{*request.ttl_seconds} * 1000;
+      point.expires_at_ms = now_ms + std::int64_t{*request.ttl_seconds} * 1000;
     }
     points.push_back(std::move(point));
   }

@@ -41,6 +41,7 @@ Result<VectorUpsertResponse> vector_upsert(const CallContext& call, Engine& engi
                                            const VectorUpsertRequest& request) {
   QV_TRY(const auto collection, engine.collections.find(request.collection));
   QV_CHECK(check_points(collection->spec(), request.points));
+  const std::int64_t now_ms = engine.clock.wall_ms();
   std::vector<Point> points;
   points.reserve(request.points.size());
   for (const auto& given : request.points) {
@@ -48,6 +49,7 @@ Result<VectorUpsertResponse> vector_upsert(const CallContext& call, Engine& engi
     point.id = given.id;
     point.vector = given.vector.values;
     point.text = given.text;
+    point.created_at_ms = now_ms;
     if (given.metadata) point.payload = given.metadata->value;
     points.push_back(std::move(point));
   }

@@ -81,7 +81,7 @@ TEST_CASE("read_json: nesting is bounded, and the id is found nevertheless", "[m
   CHECK(fault.error.code == -32600);
   CHECK(fault.error.message == "nested too deep: at most 64 levels");
   CHECK(fault.id == "a");
-  CHECK(fault_of(nested(1'000'000)).id == "a");
+  CHECK(fault_of(nested(100'000)).id == "a");
   // Only the message's own id counts, and only if it can be one.
   const std::string deep = repeat("[", 70) + repeat("]", 70);
   CHECK(fault_of(R"({"a":)" + deep + R"(,"b":{"id":7}})").id.is_null());
@@ -111,12 +111,19 @@ TEST_CASE("read_json: size in bytes and in memory is bounded", "[mcp]") {
   CHECK(large.error.code == -32600);
   CHECK(large.error.message == "message too large: 67108865 bytes, 67108864 bytes max");
 
-  // 18 MB of text that would take over 400 MB.
-  const Fault swollen =
-      fault_of(R"({"jsonrpc":"2.0","id":9,"p":[{})" + repeat(",{}", 6'000'000) + "]}");
-  CHECK(swollen.error.code == -32600);
-  CHECK(swollen.error.message.find("256 MiB") != std::string::npos);
-  CHECK(swollen.id == 9);
+  // Three bytes each, and 80 in memory.
+  const auto swollen = [](std::size_t objects) {
+    return read_json(R"({"jsonrpc":"2.0","id":9,"p":[{})" + repeat(",{}", objects - 1) + "]}",
+                     std::size_t{1} << 20);
+  };
+  CHECK(std::holds_alternative<Json>(swollen((1 << 20) / 80 - 10)));
+  const auto refused = swollen((1 << 20) / 80 + 1);
+  REQUIRE(std::holds_alternative<Fault>(refused));
+  CHECK(std::get<Fault>(refused).error.code == -32600);
+  CHECK(
+      std::get<Fault>(refused).error.message ==
+      "message has too many values: read, it would take more than 1 MiB; send it in smaller parts");
+  CHECK(std::get<Fault>(refused).id == 9);
 }
 
 TEST_CASE("read_message: requests, notifications and responses are told apart", "[mcp]") {

@@ -305,13 +305,13 @@ TEST_CASE("StdioTransport: finish bounds a write that nobody reads", "[mcp][stdi
 
 TEST_CASE("StdioTransport: a broken descriptor is an error", "[mcp][stdio]") {
   int pipe[2];
-  REQUIRE(::pipe(pipe) == 0);
-  // The wrong way round: reading from a pipe's writing end.
-  auto transport = *StdioTransport::open(pipe[1], pipe[0], {});
-  std::thread later([&] { transport->finish(); });
+  REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
+  ::close(pipe[0]);
+  // The wrong way round: reading from a pipe's writing end, which nobody reads.
+  auto transport = *StdioTransport::open(pipe[1], pipe[1], {});
   const auto message = transport->read();
-  later.join();
-  if (!message.ok()) CHECK(message.error().code == ErrorCode::Unavailable);
+  REQUIRE_FALSE(message.ok());
+  CHECK(message.error().code == ErrorCode::Unavailable);
   CHECK_FALSE(transport->write("{}").ok());
 }
 

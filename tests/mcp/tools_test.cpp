@@ -19,6 +19,12 @@ Json list_of(const Tools& tools, const char* version) {
   return test::parsed(tools.list(*find_revision(version)));
 }
 
+std::set<std::string> keys_of(const Json& object) {
+  std::set<std::string> names;
+  for (const auto& item : object.items()) names.insert(item.key());
+  return names;
+}
+
 TEST_CASE("Tools: each revision has its own fields and no others", "[mcp]") {
   const test::World world;
   const Tools tools(world.registry);
@@ -67,6 +73,30 @@ TEST_CASE("Tools: in order of name, the same bytes every time", "[mcp]") {
     for (const Json& tool : test::parsed(tools.list(revision))) names.push_back(tool["name"]);
     CHECK(names == std::vector<std::string>{"drop", "echo", "fail", "hold", "steps", "store"});
     CHECK(tools.list(revision) == Tools(test::World().registry).list(revision));
+  }
+}
+
+TEST_CASE("Tools: every operation of the product is one that all model APIs take", "[mcp]") {
+  const service::Registry registry = service::catalogue();
+  const Json list = list_of(Tools(registry), "2025-11-25");
+  CHECK(list.size() == registry.operations().size());
+  CHECK(list.size() > 0);
+  for (const Json& tool : list) {
+    const std::string name = tool["name"];
+    INFO(name);
+    CHECK(std::regex_match(name, std::regex("[a-z0-9_]{1,40}")));
+    CHECK_FALSE(tool["title"].get_ref<const std::string&>().empty());
+    CHECK_FALSE(tool["description"].get_ref<const std::string&>().empty());
+    for (const char* schema : {"inputSchema", "outputSchema"}) {
+      CHECK(tool[schema]["type"] == "object");
+      for (const char* combinator : {"anyOf", "oneOf", "allOf", "not", "enum"}) {
+        CHECK_FALSE(tool[schema].contains(combinator));
+      }
+      // A reference would be resolved by few clients, and fetched by some.
+      CHECK(tool[schema].dump().find("\"$ref\"") == std::string::npos);
+    }
+    CHECK(keys_of(tool["annotations"]) == std::set<std::string>{"readOnlyHint", "destructiveHint",
+                                                                "idempotentHint", "openWorldHint"});
   }
 }
 

@@ -1,0 +1,220 @@
+#include "world.h"
+
+namespace quiver::service {
+namespace {
+
+Json items(const std::vector<std::string>& texts) {
+  Json list = Json::array();
+  for (const auto& text : texts) list.push_back({{"text", text}});
+  return {{"items", list}};
+}
+
+Json stored(World& world, const Json& id) {
+  return world.ok("memory_get", {{"ids", {id}}})["items"].at(0);
+}
+
+TEST_CASE("memory_store: the first call makes the default collection", "[service]") {
+  World world;
+  const auto reply = world.ok("memory_store", items({"a cat", "a dog"}));
+  CHECK(reply["stored"] == 2);
+  CHECK(reply["duplicates"] == 0);
+  CHECK(reply["ids"].size() == 2);
+  const auto& spec = world.collections.at("memory").spec();
+  CHECK(spec.embedder == "words");
+  CHECK(spec.dimension == 7);
+  CHECK(spec.metric == Metric::Cosine);
+  CHECK(world.embedder.calls == 1);
+  CHECK(world.embedder.last_purpose == embedding::Purpose::Document);
+}
+
+TEST_CASE("memory_store: an id is made from the text, the same on every machine", "[service]") {
+  World world;
+  // xxHash64 of "a cat", five bits at a time from the lowest.
+  const auto id = world.ok("memory_store", items({"a cat"}))["ids"][0].get<std::string>();
+  CHECK(id.size() == 13);
+  CHECK(id.find_first_not_of("0123456789abcdefghjkmnpqrstvwxyz") == std::string::npos);
+  World other;
+  CHECK(other.ok("memory_store", items({"a dog", "a cat"}))["ids"][1] == id);
+}
+
+TEST_CASE("memory_store: identical text without id is stored once", "[service]") {
+  World world;
+  const auto first = world.ok("memory_store", items({"a cat"}));
+  world.clock.advance_ms(1000);
+  const auto again = world.ok("memory_store", items({"a cat", "a dog", "a dog"}));
+  CHECK(again["stored"] == 1);
+  CHECK(again["duplicates"] == 2);
+  CHECK(again["ids"][0] == first["ids"][0]);
+  CHECK(again["ids"][1] == again["ids"][2]);
+  CHECK(stored(world, first["ids"][0])["created_at"] == "2023-11-14T22:13:20Z");
+  // Nothing is embedded for what is there.
+  CHECK(world.embedder.embedded == 2);
+  world.ok("memory_store", items({"a cat"}));
+  CHECK(world.embedder.calls == 2);
+}
+
+TEST_CASE("memory_store: identical text with other metadata replaces it", "[service]") {
+  World world;
+  const auto store = [&](const Json& metadata) {
+    return world.ok("memory_store", {{"items", {{{"text", "a cat"}, {"metadata", metadata}}}}});
+  };
+  const auto id = store({{"n", 1}})["ids"][0];
+  CHECK(store({{"n", 1}})["duplicates"] == 1);
+  CHECK(store({{"n", 2}})["stored"] == 1);
+  CHECK(stored(world, id)["metadata"] == Json{{"n", 2}});
+  CHECK(world.ok("memory_store", items({"a cat"}))["stored"] == 1);
+  CHECK_FALSE(stored(world, id).contains("metadata"));
+}
+
+TEST_CASE("memory_store: of the same text twice in a call the later counts", "[service]") {
+  World world;
+  const auto reply = world.ok("memory_store", {{"items",
+                                                {{{"text", "a cat"}, {"metadata", {{"n", 1}}}},
+                                                 {{"text", "a cat"}, {"metadata", {{"n", 2}}}}}}});
+  CHECK(reply["stored"] == 1);
+  CHECK(reply["duplicates"] == 1);
+  CHECK(stored(world, reply["ids"][0])["metadata"] == Json{{"n", 2}});
+}
+
+TEST_CASE("memory_store: an id that is given is overwritten", "[service]") {
+  World world;
+  world.ok("memory_store", {{"items", {{{"text", "a cat"}, {"id", "pet"}}}}});
+  const auto reply =
+      world.ok("memory_store",
+               {{"items", {{{"text", "a dog"}, {"id", "pet"}}, {{"text", "a fish"}, {"id", 7}}}}});
+  CHECK(reply == Json{{"stored", 2}, {"ids", {"pet", 7}}, {"duplicates", 0}});
+  CHECK(stored(world, "pet")["text"] == "a dog");
+}
+
+TEST_CASE("memory_store: an id cannot be given twice in a call", "[service]") {
+  World world;
+  const auto error = world.refused(
+      "memory_store", {{"items", {{{"text", "a"}, {"id", "x"}}, {{"text", "b"}, {"id", "x"}}}}});
+  CHECK(error.code == ErrorCode::InvalidArgument);
+  CHECK(error.message == "items[1].id: \"x\" is also the id of items[0]");
+  CHECK_FALSE(world.collections.has("memory"));
+}
+
+TEST_CASE("memory_store: a text does not take the place of a better wording", "[service]") {
+  World world;
+  const auto id = world.ok("memory_store", items({"a cat"}))["ids"][0];
+  world.ok("memory_store", {{"items", {{{"text", "a big cat"}, {"id", id}}}}});
+  const auto again = world.ok("memory_store", items({"a cat"}));
+  CHECK(again["stored"] == 1);
+  CHECK(again["ids"][0] != id);
+  CHECK(stored(world, id)["text"] == "a big cat");
+  // From then on it is known by its second id.
+  CHECK(world.ok("memory_store", items({"a cat"})) ==
+        Json{{"stored", 0}, {"ids", again["ids"]}, {"duplicates", 1}});
+}
+
+TEST_CASE("memory_store: an id given in the call is not made from a text again", "[service]") {
+  World probe;
+  const auto id = probe.ok("memory_store", items({"a cat"}))["ids"][0];
+  World world;
+  const auto reply =
+      world.ok("memory_store", {{"items", {{{"text", "a dog"}, {"id", id}}, {{"text", "a cat"}}}}});
+  CHECK(reply["stored"] == 2);
+  CHECK(reply["ids"][0] == id);
+  CHECK(reply["ids"][1] != id);
+}
+
+TEST_CASE("memory_store: gives up when all ids of a text are taken", "[service]") {
+  World world;
+  for (int i = 0; i < 8; ++i) {
+    const auto id = world.ok("memory_store", items({"a cat"}))["ids"][0];
+    world.ok("memory_store", {{"items", {{{"text", "no " + std::to_string(i)}, {"id", id}}}}});
+  }
+  const auto error = world.refused("memory_store", items({"a cat"}));
+  CHECK(error.code == ErrorCode::FailedPrecondition);
+  CHECK(error.message ==
+        "items: the ids made from a text are all taken by other texts; give an id");
+}
+
+TEST_CASE("memory_store: what has a time to live is forgotten", "[service]") {
+  World world;
+  auto request = items({"a cat"});
+  request["ttl_seconds"] = 60;
+  const auto id = world.ok("memory_store", request)["ids"][0];
+  CHECK(stored(world, id)["expires_at"] == "2023-11-14T22:14:20Z");
+  world.clock.advance_ms(59'999);
+  CHECK(world.ok("memory_search", {{"query", "cat"}})["hits"].size() == 1);
+  world.clock.advance_ms(1);
+  CHECK(world.ok("memory_search", {{"query", "cat"}})["hits"].empty());
+  CHECK(world.ok("memory_get", {{"ids", {id}}})["missing"] == Json{id});
+}
+
+TEST_CASE("memory_store: a time to live is renewed and taken away", "[service]") {
+  World world;
+  auto request = items({"a cat"});
+  request["ttl_seconds"] = 60;
+  const auto id = world.ok("memory_store", request)["ids"][0];
+  world.clock.advance_ms(30'000);
+  CHECK(world.ok("memory_store", request)["stored"] == 1);
+  CHECK(stored(world, id)["expires_at"] == "2023-11-14T22:14:50Z");
+  CHECK(world.ok("memory_store", items({"a cat"}))["stored"] == 1);
+  CHECK_FALSE(stored(world, id).contains("expires_at"));
+}
+
+TEST_CASE("memory_store: bounds", "[service]") {
+  World world;
+  CHECK(world.refused("memory_store", {{"items", Json::array()}}).message ==
+        "items: must have 1 to 256 items, got 0");
+  CHECK(world.refused("memory_store", items(std::vector<std::string>(257, "x"))).message ==
+        "items: must have 1 to 256 items, got 257");
+  CHECK(world.refused("memory_store", items({"a", ""})).message ==
+        "items[1].text: must have 1 to 65536 bytes, got 0");
+  CHECK(world.refused("memory_store", items({std::string(65537, 'x')})).message ==
+        "items[0].text: must have 1 to 65536 bytes, got 65537");
+  auto request = items({"a"});
+  request["ttl_seconds"] = 0;
+  CHECK(world.refused("memory_store", request).message ==
+        "ttl_seconds: must be between 1 and 315360000, got 0");
+  CHECK(world.refused("memory_store", {{"items", {{{"content", "a"}}}}}).message ==
+        "items[0].text: required; "
+        "items[0].content: unknown field; did you mean text? (fields: text, id, metadata)");
+  CHECK_FALSE(world.collections.has("memory"));
+}
+
+TEST_CASE("memory_store: a text that cannot be embedded changes nothing", "[service]") {
+  World world;
+  world.embedder.fail = Error{ErrorCode::FailedPrecondition, "the model's files are missing"};
+  CHECK(world.refused("memory_store", items({"a"})).message == "the model's files are missing");
+  CHECK_FALSE(world.collections.has("memory"));
+  world.embedder.fail.reset();
+  world.embedder.drop_one = true;
+  CHECK(world.refused("memory_store", items({"a"})).code == ErrorCode::Internal);
+}
+
+TEST_CASE("memory_store: errors of the collection come through", "[service]") {
+  World world;
+  world.ok("memory_store", items({"a"}));
+  world.collections.at("memory").fail = Error{ErrorCode::Unavailable, "shard 0 is away"};
+  CHECK(world.refused("memory_store", items({"b"})).code == ErrorCode::Unavailable);
+  CHECK(world.refused("memory_store", {{"items", {{{"text", "b"}, {"id", 1}}}}}).code ==
+        ErrorCode::Unavailable);
+}
+
+TEST_CASE("memory_store: a collection that is named must be there", "[service]") {
+  World world;
+  auto request = items({"a"});
+  request["collection"] = "notes";
+  CHECK(world.refused("memory_store", request).code == ErrorCode::NotFound);
+}
+
+TEST_CASE("memory_store: a request is carried out once", "[service]") {
+  World world;
+  world.ok("memory_store", items({"a dog"}));
+  world.call.request_id = RequestId::random();
+  const Json request = {{"items", {{{"text", "a cat"}, {"id", 1}}}}};
+  world.ok("memory_store", request);
+  const auto repeat = world.call;
+  world.call = {};
+  world.ok("memory_store", {{"items", {{{"text", "a fish"}, {"id", 1}}}}});
+  world.call = repeat;
+  CHECK(world.ok("memory_store", request)["ids"] == Json{1});
+  CHECK(stored(world, 1)["text"] == "a fish");
+}
+
+}  // namespace
+}  // namespace quiver::service
