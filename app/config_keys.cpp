@@ -144,6 +144,12 @@ std::vector<Key> server_keys() {
           "server.request_queue", [](auto& o) -> auto& { return o.server.request_queue; },
           {1, 100'000}, "Requests that may wait for a thread; more are refused."),
       number(
+          "server.connections", [](auto& o) -> auto& { return o.server.connections; }, {1, 65'536},
+          "Clients that are connected at the same time; more are refused."),
+      number(
+          "server.call_timeout_s", [](auto& o) -> auto& { return o.server.call_timeout_s; },
+          {1, 3600, "seconds"}, "A tool call that takes longer is given up."),
+      number(
           "server.max_message_mb", [](auto& o) -> auto& { return o.server.message_bytes_max; },
           {1, limits::kMessageBytesMax / kMebi, "MiB", kMebi}, "Largest request."),
   };

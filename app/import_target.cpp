@@ -30,13 +30,13 @@ Result<Json> ImportTarget::invoke(const std::string& operation, Json arguments) 
   return executor_.invoke(one, operation, arguments);
 }
 
-Status ImportTarget::prepare(const Needs& needs, bool create) {
+Status ImportTarget::prepare(const Needs& needs, const Creation& creation) {
   auto info = invoke("collection_info", Json::object());
   if (!info.ok()) {
     if (info.error().code != ErrorCode::NotFound) return info.error();
     const bool comes_by_itself = collection_ == kDefaultCollection && needs.dimension == 0;
-    if (comes_by_itself) return Done{};
-    if (create) return create_it(needs);
+    if (comes_by_itself && !creation.embedder) return Done{};
+    if (creation.is_wanted) return create_it(needs, creation);
     return Error{ErrorCode::NotFound, info.error().message + "; --create makes it"};
   }
   exists_ = true;
@@ -47,9 +47,13 @@ Status ImportTarget::prepare(const Needs& needs, bool create) {
   return Done{};
 }
 
-Status ImportTarget::create_it(const Needs& needs) {
+Status ImportTarget::create_it(const Needs& needs, const Creation& creation) {
   Json arguments{{"name", collection_}};
-  if (needs.dimension > 0 && !needs.texts) arguments["dimension"] = needs.dimension;
+  if (creation.embedder) {
+    arguments["embedder"] = *creation.embedder;
+  } else if (needs.dimension > 0 && !needs.texts) {
+    arguments["dimension"] = needs.dimension;
+  }
   CallContext one = call_;
   one.request_id = {};
   QV_TRY(const Json created, executor_.invoke(one, "collection_create", arguments));

@@ -26,10 +26,15 @@ class ImportTarget {
     /// 0: no vectors.
     std::size_t dimension = 0;
   };
-  /// Finds the collection, or makes it if `create`.
+  /// How to make the collection if it is not there.
+  struct Creation {
+    bool is_wanted = false;
+    std::optional<std::string> embedder;
+  };
+  /// Finds the collection, or makes it.
   ///
   /// Errors: NotFound; FailedPrecondition if it cannot take what is to be imported.
-  Status prepare(const Needs& needs, bool create);
+  Status prepare(const Needs& needs, const Creation& creation);
 
   /// Metadata of the points with that metadata "source", by id.
   Result<std::map<std::string, Json>> points_of_source(const std::string& source) const;
@@ -53,7 +58,7 @@ class ImportTarget {
 
  private:
   Result<Json> invoke(const std::string& operation, Json arguments) const;
-  Status create_it(const Needs& needs);
+  Status create_it(const Needs& needs, const Creation& creation);
   Status check_fit(const Json& info, const Needs& needs) const;
 
   service::Executor& executor_;

@@ -59,7 +59,7 @@ class Import {
   Result<ImportCounts> run(const std::vector<std::filesystem::path>& paths) {
     QV_TRY(sources_, find_sources(paths, options_.format, options_.source_name));
     QV_CHECK(check_sources());
-    QV_CHECK(target_.prepare(needs_, options_.create));
+    QV_CHECK(target_.prepare(needs_, {options_.create, options_.embedder}));
     for (const auto& source : sources_) {
       const Status status = source.is_jsonl ? import_jsonl(source) : import_document(source);
       if (!status.ok()) return with_counts(status.error());

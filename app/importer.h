@@ -24,6 +24,9 @@ struct ImportOptions {
   bool skip_bad = false;
   /// Make the collection if it is not there.
   bool create = false;
+  /// What a collection that is made embeds texts with. Without it one that gets vectors only embeds
+  /// nothing, and any other has the node's default.
+  std::optional<std::string> embedder;
   /// Largest chunk of a text file.
   std::size_t chunk_bytes = 1200;
 };

@@ -16,7 +16,7 @@ struct LogOptions {
   std::string level = "info";
 };
 
-/// How `quiver serve` listens.
+/// How `quiver serve` listens, and what requests may cost, over stdio too.
 struct ServerOptions {
   std::string host = "127.0.0.1";
   /// 0: any free one.
@@ -29,6 +29,10 @@ struct ServerOptions {
   std::uint32_t request_threads = 8;
   /// Requests that may wait for a thread; more are refused.
   std::uint32_t request_queue = 256;
+  /// Clients connected at the same time.
+  std::uint32_t connections = 1024;
+  /// Seconds after which a tool call is given up.
+  std::uint32_t call_timeout_s = 60;
   /// Largest request, bytes.
   std::size_t message_bytes_max = limits::kMessageBytesMax;
 };

@@ -64,7 +64,7 @@ class FakeStore final : public service::Executor {
 
   Result<Json> create(const Json& arguments) {
     auto& made = collections[arguments.at("name").get<std::string>()];
-    made.embeds = !arguments.contains("dimension");
+    made.embeds = !arguments.contains("dimension") || arguments.contains("embedder");
     made.dimension = arguments.value("dimension", std::size_t{384});
     return info(made);
   }

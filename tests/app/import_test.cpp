@@ -298,6 +298,10 @@ TEST_CASE("import: a collection that is not there is made only when asked", "[ap
   check(f.done({vectors}), 1, 0, 0, 0);
   CHECK(f.store.collections["vectors"].dimension == 2);
   CHECK_FALSE(f.store.collections["vectors"].embeds);
+  f.options.collection = "restored";
+  f.options.embedder = "minilm";
+  CHECK_THAT(f.refused({vectors}).message, Contains("needs 384"));
+  CHECK(f.store.collections["restored"].embeds);
 }
 
 TEST_CASE("import: a collection that cannot take the points is refused before any is written",
