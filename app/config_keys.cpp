@@ -183,6 +183,9 @@ std::vector<Key> storage_keys() {
           "storage.log_entries_kept", [](auto& o) -> auto& { return o.storage.log_entries_kept; },
           {1000, 1'000'000'000, "entries"},
           "Log kept by a shard for copies that were away and to recognise repeated writes."),
+      number(
+          "storage.log_kept_mb", [](auto& o) -> auto& { return o.storage.log_bytes_kept; },
+          {1, std::uint64_t{1} << 20, "MiB", kMebi}, "These entries take no more than this."),
   };
 }
 
