@@ -114,7 +114,8 @@ test('help is there on every level, and mistakes end with 2', async (t) => {
     const help = await run([command, '--help'], env);
     assert.equal(help.code, 0, command);
     assert.ok(help.stdout.length > 50, command);
-    const wrong = await run([command, '--no-such-flag'], env);
+    const operands = command === 'import' ? ['a-file'] : [];
+    const wrong = await run([command, '--no-such-flag', ...operands], env);
     assert.equal(wrong.code, 2, command);
     assert.match(wrong.stderr, /no-such-flag/);
     assert.equal(wrong.stdout, '', command);
