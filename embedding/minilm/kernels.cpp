@@ -9,15 +9,30 @@
 
 #include "embedding/minilm/kernels_tables.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace quiver::embedding::minilm {
 namespace {
+
+#if defined(__x86_64__)
+/// Conversion of 16-bit floats. Asked from the processor, as clang 16 does not know its name.
+bool has_f16c() {
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+#endif
 
 std::vector<const Kernels*> detect() {
   std::vector<const Kernels*> usable;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+  // The names answer for the operating system's part as well: that it saves the wide registers.
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   if (avx2 && __builtin_cpu_supports("avx512f")) usable.push_back(&kKernelsAvx512);
   if (avx2) usable.push_back(&kKernelsAvx2);
 #endif

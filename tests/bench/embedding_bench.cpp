@@ -49,7 +49,7 @@ void measure(const Encoder& encoder) {
     tokens[i] = static_cast<TokenId>(1000 + i * 97 % 29'000);
   }
   const std::span<const TokenId> all(tokens);
-  for (const std::size_t count : {8, 16, 32, 64, 128, 256}) {
+  for (const std::size_t count : std::vector<std::size_t>{8, 16, 32, 64, 128, 256}) {
     const double ms = least_ms(encoder, {all.first(count)});
     std::printf("%-9s %3zu tokens       %7.2f ms  %5.1f GFLOP/s\n", encoder.kernels_name(), count,
                 ms, operations(count) / ms / 1e6);

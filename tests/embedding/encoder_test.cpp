@@ -70,7 +70,7 @@ TEST_CASE("Encoder: windows encoded together have the bits they have alone",
   const Encoder& encoder = loaded_model().encoder;
   std::mt19937 random(7);
   std::vector<std::vector<TokenId>> windows;
-  for (const std::size_t size : {3, 1, 19, 256, 2, 33, 64}) {
+  for (const std::size_t size : std::vector<std::size_t>{3, 1, 19, 256, 2, 33, 64}) {
     std::vector<TokenId>& window = windows.emplace_back(size);
     for (TokenId& token : window) token = static_cast<TokenId>(random() % kVocabulary);
   }

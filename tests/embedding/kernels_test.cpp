@@ -84,7 +84,7 @@ struct Product {
 using DenseKernel = void (*Kernels::*)(const Dense&);
 
 void check_dense(const Kernels& kernels, DenseKernel kernel, const Product& product) {
-  for (const std::size_t rows : {1, 2, 5, 13, 14, 15, 29}) {
+  for (const std::size_t rows : std::vector<std::size_t>{1, 2, 5, 13, 14, 15, 29}) {
     for (const Finish finish : {Finish::Store, Finish::Gelu, Finish::Add}) {
       const auto in = random_floats(rows * product.stride, 3, 0.5F);
       const auto before = random_floats(rows * product.columns, 4);
@@ -210,7 +210,8 @@ std::vector<double> attend(const float* q, const float* k, const float* v, std::
 }
 
 TEST_CASE("Kernels: attention is that of the formula", "[embedding][kernels]") {
-  for (const std::size_t tokens : {1, 2, 7, 16, 31, 32, 33, 100, 255, 256}) {
+  for (const std::size_t tokens :
+       std::vector<std::size_t>{1, 2, 7, 16, 31, 32, 33, 100, 255, 256}) {
     // Heads of two windows lie together; the second one is asked for.
     constexpr std::size_t kBefore = 3;
     const std::size_t stride = (tokens + kBefore) * kHeadSize;
