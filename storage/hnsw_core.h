@@ -74,6 +74,8 @@ struct HnswGraph::Scratch {
     float distance;
     NodeId node;
   };
+  /// On layer 0, for the largest m.
+  static constexpr std::size_t kLinksMax = 128;
 
   /// Starts a walk over a graph with room for `capacity` nodes.
   void begin(std::size_t capacity) {
@@ -99,7 +101,7 @@ struct HnswGraph::Scratch {
   /// Max-heap of the nearest that may be returned.
   std::vector<Candidate> best;
   /// Links of the node at hand.
-  std::array<NodeId, 128> links{};
+  std::array<NodeId, kLinksMax> links{};
 };
 
 }  // namespace quiver::storage

@@ -127,10 +127,6 @@ class HnswGraph {
   Result<NodeId> link(Slot slot, const float* vector) QV_TSA(requires_shared_capability(gate_));
   void set_published(NodeId node) noexcept QV_TSA(requires_shared_capability(gate_));
   bool is_published(NodeId node) const noexcept QV_TSA(requires_shared_capability(gate_));
-  template <bool kWhileInserting>
-  Result<WalkEnd> walk_locked(const CallContext& call, const WalkQuery& query, Scratch& scratch,
-                              std::vector<Neighbor>& found) const
-      QV_TSA(requires_shared_capability(gate_));
   Status scan_all(const CallContext& call, const IndexQuery& query, NearestHeap& heap) const;
   Status scan_allowed(const CallContext& call, const IndexQuery& query, NearestHeap& heap) const;
 

@@ -1,6 +1,8 @@
 // The search through a graph. Source: Malkov & Yashunin 2016, arXiv 1603.09320, algorithms 2 and 5.
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <mutex>
 #include <span>
 #include <utility>
@@ -52,20 +54,42 @@ class HnswGraph::ScratchLease {
   std::unique_ptr<Scratch> scratch_;
 };
 
-/// One walk. Holds references only; lives inside walk_locked().
+/// One walk. Holds references only and lives while the gate is held.
 template <bool kWhileInserting>
 class HnswGraph::Walk {
  public:
-  using Candidate = Scratch::Candidate;
-
-  Walk(const HnswGraph::Core& core, const WalkQuery& query, std::size_t dim, Scratch& scratch)
+  Walk(const Core& core, const std::atomic<std::uint64_t>* published, const WalkQuery& query,
+       std::size_t dim, Scratch& scratch)
       : core_(core),
+        published_(published),
         query_(query),
         dim_(dim),
         fetch_bytes_(std::min(dim * sizeof(float), kFetchBytesMax)),
         scratch_(scratch) {}
 
-  std::size_t computed() const noexcept { return computed_; }
+  Result<WalkEnd> run(const CallContext& call, std::vector<Neighbor>& found) {
+    auto& frontier = scratch_.frontier;
+    const auto& best = scratch_.best;
+    const Candidate start = descend();
+    scratch_.visit(start.node);
+    consider(start);
+    for (std::size_t hops = 0; !frontier.empty(); ++hops) {
+      if (hops % kHopsPerCheck == 0) QV_CHECK(call.check());
+      const Candidate nearest = frontier.front();
+      if (best.size() >= query_.ef && nearest.distance > best.front().distance) break;
+      if (computed_ > query_.budget) return WalkEnd::OverBudget;
+      std::pop_heap(frontier.begin(), frontier.end(), farther);
+      frontier.pop_back();
+      expand(nearest.node);
+    }
+    for (const auto& [distance, node] : best) found.push_back({core_.slot(node), distance});
+    return WalkEnd::Complete;
+  }
+
+ private:
+  using Candidate = Scratch::Candidate;
+  static bool farther(const Candidate& a, const Candidate& b) { return a.distance > b.distance; }
+  static bool closer(const Candidate& a, const Candidate& b) { return a.distance < b.distance; }
 
   /// Down the upper layers, greedily, to the node of layer 0 to start from.
   Candidate descend() {
@@ -87,14 +111,11 @@ class HnswGraph::Walk {
     return nearest;
   }
 
-  /// Follows the links of `node` on layer 0. `consider(Candidate)` gets each node that the walk
-  /// meets for the first time.
-  template <typename Consider>
-  void expand(NodeId node, Consider consider) {
-    const auto links = links_of(node, 0);
-    std::array<NodeId, 128> fresh;
+  /// Considers the neighbours of `node` on layer 0 that the walk meets for the first time.
+  void expand(NodeId node) {
+    std::array<NodeId, Scratch::kLinksMax> fresh;
     std::size_t count = 0;
-    for (const NodeId neighbour : links) {
+    for (const NodeId neighbour : links_of(node, 0)) {
       fresh[count] = neighbour;
       count += scratch_.visit(neighbour) ? 1 : 0;
     }
@@ -103,28 +124,47 @@ class HnswGraph::Walk {
     }
     for (std::size_t i = 0; i < count; ++i) {
       if (i + kFetchAhead < count) fetch(core_.vector(fresh[i + kFetchAhead]), fetch_bytes_);
-      consider(Candidate{distance(fresh[i]), fresh[i]});
+      consider({distance(fresh[i]), fresh[i]});
     }
   }
 
- private:
+  void consider(const Candidate& candidate) {
+    auto& frontier = scratch_.frontier;
+    auto& best = scratch_.best;
+    if (best.size() >= query_.ef && candidate.distance >= best.front().distance) return;
+    frontier.push_back(candidate);
+    std::push_heap(frontier.begin(), frontier.end(), farther);
+    if (!returnable(candidate.node)) return;
+    if (best.size() >= query_.ef) {
+      std::pop_heap(best.begin(), best.end(), closer);
+      best.pop_back();
+    }
+    best.push_back(candidate);
+    std::push_heap(best.begin(), best.end(), closer);
+  }
+
+  bool returnable(NodeId node) const noexcept {
+    const std::uint64_t word = published_[node / 64].load(std::memory_order_acquire);
+    if (((word >> (node % 64)) & 1U) == 0) return false;
+    return query_.allowed == nullptr || query_.allowed->contains(core_.slot(node));
+  }
+
   float distance(NodeId node) {
     ++computed_;
     return core_.distance(query_.vector, core_.vector(node), dim_);
   }
 
   std::span<const NodeId> links_of(NodeId node, int level) {
-    const auto* list = core_.graph.get_linklist_at_level(node, level);
-    if constexpr (!kWhileInserting) {
-      return {list + 1, core_.graph.getListCount(const_cast<NodeId*>(list))};
-    }
+    auto* list = core_.graph.get_linklist_at_level(node, level);
+    if constexpr (!kWhileInserting) return {list + 1, core_.graph.getListCount(list)};
     const std::lock_guard<std::mutex> lock(core_.graph.link_list_locks_[node]);
-    const std::size_t count = core_.graph.getListCount(const_cast<NodeId*>(list));
+    const std::size_t count = core_.graph.getListCount(list);
     std::copy_n(list + 1, count, scratch_.links.begin());
     return {scratch_.links.data(), count};
   }
 
-  const HnswGraph::Core& core_;
+  const Core& core_;
+  const std::atomic<std::uint64_t>* const published_;
   const WalkQuery& query_;
   const std::size_t dim_;
   const std::size_t fetch_bytes_;
@@ -132,57 +172,16 @@ class HnswGraph::Walk {
   std::size_t computed_ = 0;
 };
 
-template <bool kWhileInserting>
-Result<WalkEnd> HnswGraph::walk_locked(const CallContext& call, const WalkQuery& query,
-                                       Scratch& scratch, std::vector<Neighbor>& found) const {
-  using Candidate = Scratch::Candidate;
-  const auto farther = [](const Candidate& a, const Candidate& b) {
-    return a.distance > b.distance;
-  };
-  const auto closer = [](const Candidate& a, const Candidate& b) {
-    return a.distance < b.distance;
-  };
-  auto& frontier = scratch.frontier;
-  auto& best = scratch.best;
-  const auto consider = [&](const Candidate& candidate) {
-    if (best.size() >= query.ef && candidate.distance >= best.front().distance) return;
-    frontier.push_back(candidate);
-    std::push_heap(frontier.begin(), frontier.end(), farther);
-    if (!is_published(candidate.node)) return;
-    if (query.allowed != nullptr && !query.allowed->contains(core_->slot(candidate.node))) return;
-    if (best.size() >= query.ef) {
-      std::pop_heap(best.begin(), best.end(), closer);
-      best.pop_back();
-    }
-    best.push_back(candidate);
-    std::push_heap(best.begin(), best.end(), closer);
-  };
-
-  Walk<kWhileInserting> walk(*core_, query, shape_.dim, scratch);
-  const Candidate start = walk.descend();
-  scratch.visit(start.node);
-  consider(start);
-  for (std::size_t hops = 0; !frontier.empty(); ++hops) {
-    if (hops % kHopsPerCheck == 0) QV_CHECK(call.check());
-    const Candidate nearest = frontier.front();
-    if (best.size() >= query.ef && nearest.distance > best.front().distance) break;
-    if (walk.computed() > query.budget) return WalkEnd::OverBudget;
-    std::pop_heap(frontier.begin(), frontier.end(), farther);
-    frontier.pop_back();
-    walk.expand(nearest.node, consider);
-  }
-  for (const auto& [distance, node] : best) found.push_back({core_->slot(node), distance});
-  return WalkEnd::Complete;
-}
-
 Result<WalkEnd> HnswGraph::walk(const CallContext& call, const WalkQuery& query,
                                 std::vector<Neighbor>& found) const {
   const ScratchLease scratch(*this);
   const FairReadLock lock(gate_);
   if (core_->graph.maxlevel_ < 0) return WalkEnd::Complete;
   (*scratch).begin(core_->graph.max_elements_);
-  return inserting_ ? walk_locked<true>(call, query, *scratch, found)
-                    : walk_locked<false>(call, query, *scratch, found);
+  if (inserting_) {
+    return Walk<true>(*core_, published_.get(), query, shape_.dim, *scratch).run(call, found);
+  }
+  return Walk<false>(*core_, published_.get(), query, shape_.dim, *scratch).run(call, found);
 }
 
 }  // namespace quiver::storage

@@ -74,7 +74,14 @@ void IndexBuilder::run() {
     const bool more = turn->client->build_step();
     mutex_.lock();
     --turn->running;
-    turn->wanted = !turn->leaving && (more || (turn->wanted && turn->requests != seen));
+    if (more) {
+      // As good as a new request: a thread that came away empty-handed meanwhile must not end it.
+      ++turn->requests;
+      turn->wanted = true;
+    } else if (turn->requests == seen) {
+      turn->wanted = false;
+    }
+    if (turn->leaving) turn->wanted = false;
     if (turn->running > 0) continue;
     if (turn->leaving) {
       idle_.notify_all();

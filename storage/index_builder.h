@@ -44,7 +44,7 @@ class IndexBuilder {
     std::size_t running = 0;
     /// Another thread may enter build_step().
     bool wanted = false;
-    /// Calls of schedule().
+    /// Calls of schedule() and steps that left more to do.
     std::uint64_t requests = 0;
     bool leaving = false;
   };

@@ -36,7 +36,9 @@ Sums in_double(const std::vector<float>& a, const std::vector<float>& b) {
 std::vector<std::size_t> dims() {
   std::vector<std::size_t> all;
   for (std::size_t dim = 1; dim <= 70; ++dim) all.push_back(dim);
-  for (const std::size_t dim : {100, 127, 128, 129, 384, 768, 1536, 4095, 4096}) all.push_back(dim);
+  for (const std::size_t dim : {100U, 127U, 128U, 129U, 384U, 768U, 1536U, 4095U, 4096U}) {
+    all.push_back(dim);
+  }
   return all;
 }
 
@@ -55,8 +57,8 @@ TEST_CASE("distance: every kernel agrees with sums in double precision", "[stora
       const auto b = random_vector(dim, random);
       const Sums sums = in_double(a, b);
       // Each lane adds dim / 16 terms or more; one term at a time at worst.
-      const double relative =
-          static_cast<double>(std::numeric_limits<float>::epsilon()) * (8.0 + double(dim) / 8.0);
+      const double relative = static_cast<double>(std::numeric_limits<float>::epsilon()) *
+                              (8.0 + static_cast<double>(dim) / 8.0);
       INFO(kernels.instructions << ", " << dim << " dimensions");
       const double allowed = relative * (1.0 + sums.dot_magnitude);
       CHECK(std::abs(kernels.dot(a.data(), b.data(), dim) + sums.dot) <= allowed);
