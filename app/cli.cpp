@@ -41,7 +41,8 @@ void add_global_options(CLI::App& app, Raw& raw) {
 void add_import(CLI::App& app, CommandLine& line, Raw& raw) {
   auto* import = app.add_subcommand(
       "import", "Store text and Markdown files or folders, or JSONL; a second run changes nothing");
-  import->add_option("PATH", line.import_paths, "Files and folders")->required();
+  // Not required(): CLI11 would complain of that before it names an option that it does not know.
+  import->add_option("PATH", line.import_paths, "Files and folders; at least one");
   import->add_option("--collection", line.import.collection, "Where to store")
       ->type_name("NAME")
       ->capture_default_str();
@@ -166,6 +167,9 @@ std::variant<CommandLine, CliExit> parse_command_line(std::vector<std::string> a
     return usage(problem.what());
   }
   line.command = raw.version ? Command::Version : chosen(app);
+  if (line.command == Command::Import && line.import_paths.empty()) {
+    return usage("import: name at least one PATH, a file or a folder");
+  }
   if (auto problem = take(raw, line)) return std::move(*problem);
   return line;
 }

@@ -88,6 +88,7 @@ TEST_CASE("cli: mistakes end with 2 and say what is wrong on stderr", "[app][cli
       {{"serve", "--fly"}, "--fly"},
       {{"mcp", "extra"}, "extra"},
       {{"import"}, "PATH"},
+      {{"import", "--fly"}, "--fly"},
       {{"import", "a", "--format", "xml"}, "xml"},
       {{"import", "a", "--chunk-bytes", "1"}, "chunk-bytes"},
       {{"import", "a", "--embedder", "m"}, "create"},
