@@ -83,16 +83,11 @@ void FieldIndex::add_to(SlotBounds& bounds, const KeyMatch& keys) const {
   if (const auto* slots = values_.find(*keys.doubtful)) slots->add_to(bounds.doubtful);
 }
 
-SlotBounds FieldIndex::finished(SlotBounds bounds) const {
-  cut_short_.add_to(bounds.doubtful);
-  bounds.doubtful -= bounds.sure;
-  return bounds;
-}
-
 SlotBounds FieldIndex::match(const Filter::Condition& condition) const {
   SlotBounds bounds;
   add_to(bounds, keys_matching(condition));
-  return finished(std::move(bounds));
+  cut_short_.add_to(bounds.doubtful);
+  return bounds;
 }
 
 SlotBounds FieldIndex::match(const Filter::AnyOf& any) const {
@@ -102,7 +97,8 @@ SlotBounds FieldIndex::match(const Filter::AnyOf& any) const {
     const auto* slots = values_.find(key);
     if (slots != nullptr) slots->add_to(is_shared_key(key) ? bounds.doubtful : bounds.sure);
   }
-  return finished(std::move(bounds));
+  cut_short_.add_to(bounds.doubtful);
+  return bounds;
 }
 
 std::optional<SlotBounds> FieldIndex::match_window(
@@ -119,7 +115,8 @@ std::optional<SlotBounds> FieldIndex::match_window(
   }
   SlotBounds bounds;
   add_to(bounds, window);
-  return finished(std::move(bounds));
+  cut_short_.add_to(bounds.doubtful);
+  return bounds;
 }
 
 SlotSet FieldIndex::present() const {

@@ -20,7 +20,7 @@ namespace quiver::storage {
 struct SlotBounds {
   /// These do.
   SlotSet sure;
-  /// These may. Apart from `sure`.
+  /// These may; some may be in `sure`, too.
   SlotSet doubtful;
 };
 
@@ -64,7 +64,6 @@ class FieldIndex {
   /// Whether `slot` had the key.
   bool erase_key(const std::string& key, Slot slot);
   void add_to(SlotBounds& bounds, const KeyMatch& keys) const;
-  SlotBounds finished(SlotBounds bounds) const;
   bool has_any(KeyType type) const;
 
   std::size_t values_max_;

@@ -9,7 +9,7 @@ namespace quiver::storage {
 struct Options {
   /// RocksDB block cache shared by all shards, bytes.
   std::size_t block_cache_bytes = std::size_t{64} << 20;
-  /// RocksDB memtable of one shard, bytes.
+  /// Writes of one shard that RocksDB holds in memory before it writes them to the state, bytes.
   std::size_t write_buffer_bytes = std::size_t{16} << 20;
   /// Points up to which a search looks at every vector instead of walking a graph.
   std::size_t exact_search_points = 4000;
@@ -21,6 +21,8 @@ struct Options {
   std::uint32_t index_threads = 2;
   /// Log entries kept for copies that were away for a while, and the window of request ids.
   std::uint64_t log_entries_kept = 100'000;
+  /// Bytes of these entries kept at most; request ids outlive the entries that this drops.
+  std::uint64_t log_bytes_kept = std::uint64_t{64} << 20;
 };
 
 }  // namespace quiver::storage

@@ -9,8 +9,8 @@
 #include <utility>
 #include <variant>
 
-#include "core/limits.h"
 #include "storage/field_index.h"
+#include "storage/payload_walk.h"
 #include "storage/slot_postings.h"
 
 namespace quiver::storage {
@@ -35,49 +35,6 @@ struct Field {
 
 using Conditions = std::vector<const Filter::Condition*>;
 using Fields = std::unordered_map<std::string, Field, StringHash, std::equal_to<>>;
-
-/// Whether a filter can name a field by this key.
-bool is_reachable(const std::string& key) {
-  return !key.empty() && key.front() != '$' && key.find('.') == std::string::npos;
-}
-
-/// Walks a payload as Filter::matches() looks at it, and tells every place where a field is and
-/// every scalar that the field has there.
-///
-/// `Sink` has `Field* field(const std::string& path)` for each place, and
-/// `void value(Field&, const ScalarView&)`. A field that is nullptr is passed over.
-template <typename Sink>
-class PayloadWalk {
- public:
-  explicit PayloadWalk(Sink& sink) : sink_(sink) {}
-
-  /// `depth` counts the containers around `value`; `field` is the one that it belongs to.
-  void descend(const Json& value, Field* field, std::size_t depth) {
-    if (field != nullptr) {
-      if (const auto scalar = scalar_view(value)) sink_.value(*field, *scalar);
-    }
-    if (depth >= limits::kJsonDepthMax) return;
-    if (value.is_array()) {
-      for (const auto& element : value) descend(element, field, depth + 1);
-    } else if (const auto* object = value.template get_ptr<const Json::object_t*>()) {
-      for (const auto& [key, child] : *object) step(key, child, depth);
-    }
-  }
-
- private:
-  void step(const std::string& key, const Json& child, std::size_t depth) {
-    const std::size_t parent = path_.size();
-    const std::size_t dot = parent == 0 ? 0 : 1;
-    if (!is_reachable(key) || parent + dot + key.size() > limits::kFilterPathBytesMax) return;
-    if (dot != 0) path_ += '.';
-    path_ += key;
-    descend(child, sink_.field(path_), depth + 1);
-    path_.resize(parent);
-  }
-
-  Sink& sink_;
-  std::string path_;
-};
 
 /// What is known of the slots that a node matches: `certain` of `possible` do for sure.
 struct Answer {
@@ -105,6 +62,7 @@ void unite(Answer& answer, const Answer& next) {
 }
 
 Answer answer_of(SlotBounds bounds) {
+  bounds.doubtful -= bounds.sure;
   if (bounds.doubtful.empty()) return {std::move(bounds.sure), std::nullopt};
   SlotSet possible = bounds.sure;
   possible |= bounds.doubtful;
@@ -149,7 +107,6 @@ struct PayloadIndex::State {
   Answer finished(const Field* field, SlotBounds hits) const {
     if (field == nullptr || field->late) {
       refused.add_to(hits.doubtful);
-      hits.doubtful -= hits.sure;
     }
     return answer_of(std::move(hits));
   }
@@ -263,14 +220,14 @@ void PayloadIndex::put(Slot slot, const Json& payload) {
   assert(payload.is_object() && !state_->slots.contains(slot));
   state_->slots.insert(slot);
   Putter putter{state_->bounds, state_->fields, state_->refused, slot, ++state_->visits};
-  PayloadWalk<Putter>(putter).descend(payload, nullptr, 0);
+  PayloadWalk<Field, Putter>(putter).run(payload);
 }
 
 void PayloadIndex::erase(Slot slot, const Json& payload) {
   if (!state_->slots.contains(slot)) return;
   state_->slots.erase(slot);
   Eraser eraser{state_->fields, slot, ++state_->visits, {}};
-  PayloadWalk<Eraser>(eraser).descend(payload, nullptr, 0);
+  PayloadWalk<Field, Eraser>(eraser).run(payload);
   for (const auto& path : eraser.emptied) state_->fields.erase(path);
   if (state_->refused.erase(slot) && state_->refused.empty()) {
     for (auto& [path, field] : state_->fields) field.late = false;

@@ -47,8 +47,6 @@ struct ShardStats {
   std::uint64_t disk_bytes = 0;
 };
 
-class ShardEnvironment;
-
 /// One replica's data: a directory with a log of mutations and the state they made.
 ///
 /// applied() <= tail().seq. A mutation is durable when append() returns and visible when

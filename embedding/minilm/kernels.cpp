@@ -1,6 +1,9 @@
 #include "embedding/minilm/kernels.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
+#include <cassert>
 #include <cstring>
 #include <vector>
 
@@ -22,8 +25,6 @@ std::vector<const Kernels*> detect() {
   return usable;
 }
 
-constexpr Half kExponentBits = 0x7c00;
-
 }  // namespace
 
 std::span<const Kernels* const> usable_kernels() {
@@ -33,21 +34,34 @@ std::span<const Kernels* const> usable_kernels() {
 
 bool pack(std::span<const std::byte> weights, std::size_t columns, std::size_t depth,
           Half* packed) {
+  // By square blocks: what is read and what is written of one stays in the first-level cache.
+  constexpr std::size_t kBlock = kPanel;
+  assert(columns % kPanel == 0 && depth % kBlock == 0);
   bool finite = true;
-  std::vector<Half> row(depth);  // The bytes may lie at an odd address.
-  for (std::size_t column = 0; column < columns; ++column) {
-    std::memcpy(row.data(), weights.data() + column * depth * sizeof(Half), depth * sizeof(Half));
-    Half* to = packed + column / kPanel * (kPanel * depth) + column % kPanel;
-    for (std::size_t k = 0; k < depth; ++k) to[k * kPanel] = row[k];
-    finite = finite && all_finite(row);
+  for (std::size_t column = 0; column < columns; column += kPanel) {
+    for (std::size_t k = 0; k < depth; k += kBlock) {
+      for (std::size_t c = 0; c < kPanel; ++c) {
+        std::array<Half, kBlock> row;  // The bytes may lie at an odd address.
+        const std::size_t from = (column + c) * depth + k;
+        std::memcpy(row.data(), weights.data() + from * sizeof(Half), sizeof row);
+        finite &= all_finite(row);
+        for (std::size_t i = 0; i < kBlock; ++i) packed[i * kPanel + c] = row[i];
+      }
+      packed += kBlock * kPanel;
+    }
   }
   return finite;
 }
 
 bool all_finite(std::span<const Half> halves) {
-  bool finite = true;
-  for (const Half half : halves) finite &= (half & kExponentBits) != kExponentBits;
-  return finite;
+  // Without its sign, a half orders like an integer; from this one on they are not finite. Signed
+  // numbers, for SSE2 knows no maximum of others.
+  constexpr std::int16_t kInfinity = 0x7c00;
+  std::int16_t highest = 0;
+  for (const Half half : halves) {
+    highest = std::max(highest, static_cast<std::int16_t>(half & 0x7fff));
+  }
+  return highest < kInfinity;
 }
 
 float widen(Half bits) noexcept {

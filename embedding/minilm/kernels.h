@@ -74,7 +74,7 @@ struct Kernels {
 std::span<const Kernels* const> usable_kernels();
 
 /// Lays `weights` [columns, depth], as model files have them, out in panels at `packed`.
-/// False if one of them is not finite. `columns` is a multiple of kPanel.
+/// False if one of them is not finite. `columns` and `depth` are multiples of kPanel.
 bool pack(std::span<const std::byte> weights, std::size_t columns, std::size_t depth, Half* packed);
 
 /// Whether none of `halves` is infinite or not a number.

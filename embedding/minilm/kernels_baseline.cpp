@@ -14,7 +14,10 @@ struct Simd {
   /// The bits of a finite half, moved to a float's places, are the number times 2^-112.
   static V widen(const Half* p) {
     typedef std::uint32_t U __attribute__((vector_size(16)));  // NOLINT
-    const U bits = {p[0], p[1], p[2], p[3]};
+    typedef Half H __attribute__((vector_size(8)));            // NOLINT
+    H halves;
+    __builtin_memcpy(&halves, p, sizeof halves);
+    const U bits = __builtin_convertvector(halves, U);
     const U magnitude = (bits & 0x7fff) << 13;
     const U sign = (bits & 0x8000) << 16;
     const V scaled = (V)magnitude * set(0x1p112F);

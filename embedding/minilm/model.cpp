@@ -1,7 +1,5 @@
 #include "embedding/minilm/model.h"
 
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <system_error>
 #include <utility>
@@ -35,7 +33,7 @@ std::span<const ModelFile> model_files() {
   return kFiles;
 }
 
-Result<std::string> read_model_file(const std::filesystem::path& dir, const ModelFile& file) {
+Result<FileBytes> read_model_file(const std::filesystem::path& dir, const ModelFile& file) {
   const auto path = dir / file.name;
   std::error_code none;
   std::ifstream in;
@@ -46,29 +44,29 @@ Result<std::string> read_model_file(const std::filesystem::path& dir, const Mode
                                                     std::string(kRemedy)};
   }
   // One byte more than expected, to notice a file that goes on.
-  std::string bytes(file.bytes + 1, '\0');
-  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<std::size_t>(in.gcount()));
-  if (bytes.size() != file.bytes) {
-    return damaged(path,
-                   (bytes.size() < file.bytes ? "has " + std::to_string(bytes.size())
-                                              : "has more than " + std::to_string(file.bytes)) +
-                       " bytes instead of " + std::to_string(file.bytes));
+  FileBytes content{std::make_unique_for_overwrite<char[]>(file.bytes + 1), 0};
+  in.read(content.bytes.get(), static_cast<std::streamsize>(file.bytes + 1));
+  content.size = static_cast<std::size_t>(in.gcount());
+  if (content.size != file.bytes) {
+    const std::string has = content.size < file.bytes
+                                ? "has " + std::to_string(content.size)
+                                : "has more than " + std::to_string(file.bytes);
+    return damaged(path, has + " bytes instead of " + std::to_string(file.bytes));
   }
-  QV_TRY(const Sha256 digest, sha256(bytes));
+  QV_TRY(const Sha256 digest, sha256(content.text()));
   if (hex(digest) != file.sha256) {
     return damaged(path, "has SHA-256 " + hex(digest) + " instead of " + std::string(file.sha256));
   }
-  return bytes;
+  return content;
 }
 
 Result<std::unique_ptr<const Model>> Model::load(const std::filesystem::path& dir) {
   // Nothing is taken from config.json; that it is the known one vouches for shape.h.
-  QV_TRY(const std::string config, read_model_file(dir, kConfig));
-  QV_TRY(const std::string json, read_model_file(dir, kTokenizer));
-  QV_TRY(auto tokenizer, Tokenizer::read(json));
-  QV_TRY(const std::string bytes, read_model_file(dir, kWeights));
-  QV_TRY(const auto file, Safetensors::parse(std::as_bytes(std::span(bytes))));
+  QV_TRY(const FileBytes config, read_model_file(dir, kConfig));
+  QV_TRY(const FileBytes json, read_model_file(dir, kTokenizer));
+  QV_TRY(auto tokenizer, Tokenizer::read(json.text()));
+  QV_TRY(const FileBytes bytes, read_model_file(dir, kWeights));
+  QV_TRY(const auto file, Safetensors::parse(bytes.data()));
   QV_TRY(auto weights, Weights::read(file));
   return std::unique_ptr<const Model>(
       new Model{std::move(tokenizer), Encoder(std::move(weights), *usable_kernels().front())});

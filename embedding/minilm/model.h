@@ -24,11 +24,21 @@ struct ModelFile {
 /// of the code (shape.h, the kernels, the normaliser) follow from them: no other files will do.
 std::span<const ModelFile> model_files();
 
-/// What stands in the file `file` of directory `dir`.
+/// The bytes of a file.
+struct FileBytes {
+  std::unique_ptr<char[]> bytes;
+  std::size_t size = 0;
+
+  std::string_view text() const { return {bytes.get(), size}; }
+  std::span<const std::byte> data() const { return std::as_bytes(std::span(bytes.get(), size)); }
+};
+
+/// What stands in the file `file` of directory `dir`. Read, not mapped: a mapped file that
+/// another program cuts short takes its reader down.
 ///
 /// Errors: FailedPrecondition if it cannot be opened, naming it and how to install it; Corruption
 /// if its size or its SHA-256 differ from `file`'s.
-Result<std::string> read_model_file(const std::filesystem::path& dir, const ModelFile& file);
+Result<FileBytes> read_model_file(const std::filesystem::path& dir, const ModelFile& file);
 
 /// The built-in model, ready to run: about 50 MB.
 ///

@@ -10,6 +10,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -309,26 +310,34 @@ TEST_CASE("Kernels: every finite half is widened exactly", "[embedding][kernels]
 }
 
 TEST_CASE("Kernels: packing refuses what is not finite", "[embedding][kernels]") {
-  const auto packed = make_aligned<Half>(kPanel * 2);
-  std::vector<Half> weights(kPanel * 2, Half{0x3c00});
-  CHECK(pack(std::as_bytes(std::span(weights)), kPanel, 2, packed.get()));
+  const auto packed = make_aligned<Half>(kPanel * kPanel);
+  std::vector<Half> weights(kPanel * kPanel, Half{0x3c00});
+  CHECK(pack(std::as_bytes(std::span(weights)), kPanel, kPanel, packed.get()));
   for (const Half bad : {Half{0x7c00}, Half{0xfc00}, Half{0x7e01}}) {
-    weights.back() = bad;
-    CHECK_FALSE(pack(std::as_bytes(std::span(weights)), kPanel, 2, packed.get()));
+    for (const std::size_t at : {std::size_t{0}, std::size_t{333}, weights.size() - 1}) {
+      const Half good = std::exchange(weights[at], bad);
+      CHECK_FALSE(pack(std::as_bytes(std::span(weights)), kPanel, kPanel, packed.get()));
+      weights[at] = good;
+    }
   }
 }
 
 TEST_CASE("Kernels: packing turns rows of the file into panels", "[embedding][kernels]") {
-  // Two panels, depth 3: element [column, k] of the file is 3 * column + k.
-  std::vector<Half> weights(2 * kPanel * 3);
+  constexpr std::size_t kDepth = 3 * kPanel;
+  constexpr std::size_t kColumns = 2 * kPanel;
+  std::vector<Half> weights(kColumns * kDepth);
   for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<Half>(i);
   const auto packed = make_aligned<Half>(weights.size());
-  REQUIRE(pack(std::as_bytes(std::span(weights)), 2 * kPanel, 3, packed.get()));
-  CHECK(packed[0] == 0);
-  CHECK(packed[1] == 3);
-  CHECK(packed[kPanel] == 1);
-  CHECK(packed[3 * kPanel] == 3 * kPanel);
-  CHECK(packed[3 * kPanel + 2 * kPanel + 5] == 3 * (kPanel + 5) + 2);
+  // From an odd address, as in the file.
+  std::vector<std::byte> bytes(1 + 2 * weights.size());
+  std::memcpy(bytes.data() + 1, weights.data(), 2 * weights.size());
+  REQUIRE(pack(std::span(bytes).subspan(1), kColumns, kDepth, packed.get()));
+  for (std::size_t column = 0; column < kColumns; ++column) {
+    for (std::size_t k = 0; k < kDepth; ++k) {
+      const std::size_t at = (column / kPanel * kDepth + k) * kPanel + column % kPanel;
+      if (packed[at] != column * kDepth + k) FAIL("column " << column << " k " << k);
+    }
+  }
 }
 
 }  // namespace

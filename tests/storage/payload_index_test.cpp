@@ -145,6 +145,10 @@ TEST_CASE("PayloadIndex: fields beyond the bound are doubtful, never wrong", "[s
   erase(index, 1, R"({"a":1,"c":1})");
   CHECK(found(index, R"({"c":1})") == Slots{3});
   CHECK(found(index, R"({"c":{"$ne":1}})") == Slots{2, 4});
+  // Who is refused later has "c" in the index.
+  put(index, 5, R"({"c":1,"e":1})");
+  CHECK(found(index, R"({"c":2})") == Slots{4});
+  CHECK(found(index, R"({"e":1})", false) == Slots{5});
 }
 
 TEST_CASE("PayloadIndex: values beyond the bound are doubtful, never wrong", "[storage]") {
@@ -197,9 +201,22 @@ TEST_CASE("PayloadIndex: lists fields by how many points have them", "[storage]"
   CHECK(by_name.size() == 4);
   CHECK(index.fields(1).size() == 1);
   CHECK(index.fields(0).empty());
-  erase(index, 0, R"({"lang":"rust","n":1,"mixed":"x","meta":{"deep":[true,"2024-01-01"]}})");
-  for (const auto& field : index.fields(10)) {
-    if (field.name == "mixed") CHECK(field.types == std::vector<std::string>{"number"});
+}
+
+TEST_CASE("PayloadIndex: a type is listed as long as a point has it", "[storage]") {
+  const std::vector<std::pair<Json, std::string>> values = {
+      {"x", "string"}, {7, "number"}, {true, "boolean"}, {"2024-01-01", "datetime"}};
+  PayloadIndex index;
+  index.put(Slot{9}, {{"f", nullptr}});
+  CHECK(index.fields(10).empty());
+  for (std::uint32_t i = 0; i < values.size(); ++i) {
+    const Json payload = {{"f", {values[i].first, values[i].first}}};
+    index.put(Slot{i}, payload);
+    REQUIRE(index.fields(10).size() == 1);
+    CHECK(index.fields(10).front().types == std::vector<std::string>{values[i].second});
+    CHECK(index.fields(10).front().examples == std::vector<Json>{values[i].first});
+    index.erase(Slot{i}, payload);
+    CHECK(index.fields(10).empty());
   }
 }
 

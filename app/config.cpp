@@ -1,0 +1,175 @@
+#include "app/config.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include <unistd.h>
+
+#include "app/config_keys.h"
+#include "app/yaml_settings.h"
+#include "core/text.h"
+
+namespace quiver::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kEnvPrefix = "QV_";
+constexpr std::string_view kEnvConfig = "QV_CONFIG";
+
+std::string find_or_empty(const Environment& environment, std::string_view name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
+Setting split_at_commas(const Key& key, const std::string& text) {
+  if (!key.is_list) return {{text}, false, false};
+  Setting setting{{}, true, false};
+  for (std::size_t start = 0; start <= text.size() && !text.empty();) {
+    const std::size_t end = std::min(text.find(',', start), text.size());
+    setting.items.push_back(text.substr(start, end - start));
+    start = end + 1;
+  }
+  return setting;
+}
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates) {
+  const std::string near = nearest_word(word, candidates);
+  return near.empty() ? "; config.yml lists all keys" : "; did you mean " + near + "?";
+}
+
+/// Applies settings one after the other and remembers every problem.
+class Loader {
+ public:
+  explicit Loader(const Environment& environment) : environment_(environment) {}
+
+  void apply_file(const fs::path& file) {
+    auto settings = read_yaml_settings(file);
+    if (!settings.ok()) return fail(settings.error());
+    std::error_code unresolved;
+    const fs::path folder = fs::absolute(file, unresolved).parent_path();
+    for (auto& [name, setting, line] : *settings) {
+      const std::string where = file.string() + ":" + std::to_string(line) + ": ";
+      const Key* key = find(name);
+      if (key == nullptr) {
+        fail(where + "unknown key " + name + did_you_mean(name, names()));
+        continue;
+      }
+      apply(*key, std::move(setting), where + name + ": ", folder);
+    }
+  }
+
+  void apply_environment() {
+    for (const auto& [name, value] : environment_) {
+      if (name.rfind(kEnvPrefix, 0) != 0 || name == kEnvConfig) continue;
+      const auto key = std::find_if(keys_.begin(), keys_.end(),
+                                    [&](const Key& k) { return k.env_name() == name; });
+      if (key == keys_.end()) {
+        std::vector<std::string> known{std::string(kEnvConfig)};
+        for (const auto& k : keys_) known.push_back(k.env_name());
+        fail("unknown environment variable " + name + did_you_mean(name, known));
+        continue;
+      }
+      apply(*key, split_at_commas(*key, value), name + ": ", {});
+    }
+  }
+
+  void apply_flag(const std::string& name, const std::string& value) {
+    const Key* key = find(name);
+    if (key == nullptr) return fail("unknown key " + name + did_you_mean(name, names()));
+    apply(*key, split_at_commas(*key, value), name + ": ", {});
+  }
+
+  Result<Options> finish() {
+    if (options_.data_dir.empty()) choose_data_dir();
+    if (!failure_) return std::move(options_);
+    return *failure_;
+  }
+
+ private:
+  const Key* find(const std::string& name) const {
+    const auto found =
+        std::find_if(keys_.begin(), keys_.end(), [&](const Key& k) { return k.name == name; });
+    return found == keys_.end() ? nullptr : &*found;
+  }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (const auto& key : keys_) out.push_back(key.name);
+    return out;
+  }
+
+  void apply(const Key& key, Setting setting, const std::string& where, const fs::path& folder) {
+    if (key.is_path && setting.items.size() == 1) {
+      setting.items.front() = resolve(setting.items.front(), folder);
+    }
+    const Status status = key.set(options_, setting);
+    if (!status.ok()) fail(where + status.error().message);
+  }
+
+  /// Programs that start an MCP server pass arguments without a shell, so "~/" is expanded here.
+  std::string resolve(const std::string& text, const fs::path& folder) const {
+    if (text.empty()) return text;
+    const std::string home = find_or_empty(environment_, "HOME");
+    if (!home.empty() && (text == "~" || text.rfind("~/", 0) == 0)) return home + text.substr(1);
+    return (folder / text).lexically_normal().string();
+  }
+
+  void choose_data_dir() {
+    const std::string shared = find_or_empty(environment_, "XDG_DATA_HOME");
+    const std::string home = find_or_empty(environment_, "HOME");
+    // The XDG specification: a relative path is to be ignored.
+    if (!shared.empty() && shared.front() == '/') {
+      options_.data_dir = shared + "/quiver";
+    } else if (!home.empty()) {
+      options_.data_dir = home + "/.local/share/quiver";
+    } else {
+      fail("data_dir: there is no HOME to derive it from; name a directory with --data");
+    }
+  }
+
+  void fail(std::string problem) { fail(Error{ErrorCode::InvalidArgument, std::move(problem)}); }
+  void fail(Error problem) {
+    if (failure_) {
+      failure_->message += "\n" + problem.message;
+    } else {
+      failure_ = std::move(problem);
+    }
+  }
+
+  const Environment& environment_;
+  const std::vector<Key> keys_ = config_keys();
+  Options options_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace
+
+Environment process_environment() {
+  Environment out;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string_view name = text.substr(0, equals);
+    const bool wanted = name.rfind(kEnvPrefix, 0) == 0 || name == "HOME" ||
+                        name == "XDG_DATA_HOME" || name == "XDG_RUNTIME_DIR";
+    if (wanted) out.emplace(name, text.substr(equals + 1));
+  }
+  return out;
+}
+
+Result<Options> load_options(const ConfigSources& sources) {
+  Loader loader(sources.environment);
+  const std::string named = find_or_empty(sources.environment, kEnvConfig);
+  if (sources.file) {
+    loader.apply_file(*sources.file);
+  } else if (!named.empty()) {
+    loader.apply_file(named);
+  }
+  loader.apply_environment();
+  for (const auto& [name, value] : sources.flags) loader.apply_flag(name, value);
+  return loader.finish();
+}
+
+}  // namespace quiver::app

@@ -1,0 +1,249 @@
+#include "app/config_keys.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "core/json.h"
+
+namespace quiver::app {
+namespace {
+
+constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+
+Error wrong(const std::string& want, const Setting& got) {
+  std::string shown = got.is_list ? "a list" : got.items.empty() ? "nothing" : "";
+  if (shown.empty()) {
+    shown = Json(got.items.front()).dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  return {ErrorCode::InvalidArgument, "expected " + want + ", got " + shown};
+}
+
+std::string quoted(const std::string& text) {
+  return Json(text).dump();
+}
+
+/// Bounds and unit of a number. One unit of the key is `scale` units of the member.
+struct Range {
+  std::uint64_t low;
+  std::uint64_t high;
+  std::string_view unit = "";
+  std::uint64_t scale = 1;
+
+  std::string words() const {
+    return "an integer between " + std::to_string(low) + " and " + std::to_string(high) +
+           (unit.empty() ? "" : " (" + std::string(unit) + ")");
+  }
+};
+
+template <typename Member>
+Key number(std::string name, Member member, const Range& range, std::string meaning) {
+  using T = std::remove_reference_t<std::invoke_result_t<Member, Options&>>;
+  const auto set = [member, range](Options& options, const Setting& setting) -> Status {
+    if (setting.is_list || setting.is_quoted || setting.items.empty()) {
+      return wrong(range.words(), setting);
+    }
+    const std::string& text = setting.items.front();
+    std::uint64_t value = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = problem == std::errc() && end == text.data() + text.size();
+    if (!whole || value < range.low || value > range.high) return wrong(range.words(), setting);
+    member(options) = static_cast<T>(value * range.scale);
+    return Done{};
+  };
+  const auto show = [member, range](const Options& options) {
+    return std::to_string(member(options) / range.scale);
+  };
+  return {std::move(name), std::move(meaning), range.words(), false, false, set, show};
+}
+
+template <typename Member>
+Key text(std::string name, Member member, std::string domain, std::string meaning) {
+  const auto set = [member, domain](Options& options, const Setting& setting) -> Status {
+    if (setting.is_list || setting.items.empty()) return wrong(domain, setting);
+    member(options) = setting.items.front();
+    return Done{};
+  };
+  const auto show = [member](const Options& options) { return quoted(member(options)); };
+  return {std::move(name), std::move(meaning), std::move(domain), false, false, set, show};
+}
+
+template <typename Member>
+Key path(std::string name, Member member, std::string meaning) {
+  Key key = text(std::move(name), member, "a path", std::move(meaning));
+  key.is_path = true;
+  return key;
+}
+
+template <typename Member>
+Key choice(std::string name, Member member, std::vector<std::string> choices, std::string meaning) {
+  std::string domain = "one of";
+  for (const auto& word : choices) domain += (&word == &choices.front() ? " " : ", ") + word;
+  Key key = text(std::move(name), member, domain, std::move(meaning));
+  key.set = [member, domain, choices](Options& options, const Setting& setting) -> Status {
+    const bool known = !setting.is_list && !setting.items.empty() &&
+                       std::count(choices.begin(), choices.end(), setting.items.front()) == 1;
+    if (!known) return wrong(domain, setting);
+    member(options) = setting.items.front();
+    return Done{};
+  };
+  return key;
+}
+
+template <typename Member>
+Key list(std::string name, Member member, std::string domain, std::string meaning) {
+  const auto set = [member, domain](Options& options, const Setting& setting) -> Status {
+    const bool holds_empty = std::any_of(setting.items.begin(), setting.items.end(),
+                                         [](const std::string& item) { return item.empty(); });
+    if (!setting.is_list || holds_empty) return wrong(domain, setting);
+    member(options) = setting.items;
+    return Done{};
+  };
+  const auto show = [member](const Options& options) {
+    std::string out = "[";
+    for (const auto& item : member(options)) out += (out.size() > 1 ? ", " : "") + quoted(item);
+    return out + "]";
+  };
+  return {std::move(name), std::move(meaning), std::move(domain), false, true, set, show};
+}
+
+std::vector<Key> general_keys() {
+  return {
+      path(
+          "data_dir", [](auto& o) -> auto& { return o.data_dir; },
+          "Directory of all data. Empty: $XDG_DATA_HOME/quiver, else ~/.local/share/quiver."),
+      choice(
+          "log.level", [](auto& o) -> auto& { return o.log.level; },
+          {"trace", "debug", "info", "warn", "error", "off"},
+          "Least severe line that is written to stderr."),
+  };
+}
+
+std::vector<Key> server_keys() {
+  return {
+      text(
+          "server.host", [](auto& o) -> auto& { return o.server.host; }, "a name or an address",
+          "Where `quiver serve` listens. Beyond the loopback everyone who reaches it may use it."),
+      number(
+          "server.port", [](auto& o) -> auto& { return o.server.port; }, {0, 65535},
+          "TCP port of `quiver serve`. 0: any free one."),
+      list(
+          "server.allowed_hosts", [](auto& o) -> auto& { return o.server.allowed_hosts; },
+          "a list of host names",
+          "Host headers that are answered beside localhost, 127.0.0.1 and [::1]."),
+      list(
+          "server.allowed_origins", [](auto& o) -> auto& { return o.server.allowed_origins; },
+          "a list of origins, such as [\"https://example.org\"]",
+          "Web pages that may call from a browser beside those of localhost."),
+      number(
+          "server.request_threads", [](auto& o) -> auto& { return o.server.request_threads; },
+          {1, 1024}, "Requests that are carried out at the same time."),
+      number(
+          "server.request_queue", [](auto& o) -> auto& { return o.server.request_queue; },
+          {1, 100'000}, "Requests that may wait for a thread; more are refused."),
+      number(
+          "server.connections", [](auto& o) -> auto& { return o.server.connections; }, {1, 65'536},
+          "Clients that are connected at the same time; more are refused."),
+      number(
+          "server.call_timeout_s", [](auto& o) -> auto& { return o.server.call_timeout_s; },
+          {1, 3600, "seconds"}, "A tool call that takes longer is given up."),
+      number(
+          "server.max_message_mb", [](auto& o) -> auto& { return o.server.message_bytes_max; },
+          {1, limits::kMessageBytesMax / kMebi, "MiB", kMebi}, "Largest request."),
+  };
+}
+
+std::vector<Key> storage_keys() {
+  return {
+      number(
+          "storage.block_cache_mb", [](auto& o) -> auto& { return o.storage.block_cache_bytes; },
+          {1, std::uint64_t{1} << 20, "MiB", kMebi},
+          "Memory for blocks read from disk, shared by all shards."),
+      number(
+          "storage.write_buffer_mb", [](auto& o) -> auto& { return o.storage.write_buffer_bytes; },
+          {1, 1024, "MiB", kMebi}, "Memory for fresh writes of one shard."),
+      number(
+          "storage.exact_search_points",
+          [](auto& o) -> auto& { return o.storage.exact_search_points; }, {0, 10'000'000, "points"},
+          "Up to here a search looks at every vector instead of walking a graph."),
+      number(
+          "storage.default_ef", [](auto& o) -> auto& { return o.storage.default_ef; },
+          {1, limits::kSearchHitsMax, "candidates"},
+          "Kept by a graph search that does not say. More: better recall, slower."),
+      number(
+          "storage.rebuild_dead_percent",
+          [](auto& o) -> auto& { return o.storage.rebuild_dead_percent; }, {1, 100, "percent"},
+          "Removed vectors in a graph from which on it is built anew."),
+      number(
+          "storage.index_threads", [](auto& o) -> auto& { return o.storage.index_threads; },
+          {1, 256}, "Threads that build graphs, over all shards."),
+      number(
+          "storage.log_entries_kept", [](auto& o) -> auto& { return o.storage.log_entries_kept; },
+          {1000, 1'000'000'000, "entries"},
+          "Log kept by a shard for copies that were away and to recognise repeated writes."),
+      number(
+          "storage.log_kept_mb", [](auto& o) -> auto& { return o.storage.log_bytes_kept; },
+          {1, std::uint64_t{1} << 20, "MiB", kMebi}, "These entries take no more than this."),
+  };
+}
+
+std::vector<Key> embedding_keys() {
+  return {
+      path(
+          "embedding.model_dir", [](auto& o) -> auto& { return o.embedding.model_dir; },
+          "Files of the built-in model. Empty: models/minilm beside the program."),
+      text(
+          "embedding.default_provider",
+          [](auto& o) -> auto& { return o.embedding.default_provider; }, "the name of a provider",
+          "Embeds the texts of collections that name no other."),
+      number(
+          "embedding.threads", [](auto& o) -> auto& { return o.embedding.threads; }, {0, 256},
+          "Threads that one batch is spread over. 0: one for each processor."),
+      number(
+          "embedding.cache_mb", [](auto& o) -> auto& { return o.embedding.cache_bytes; },
+          {0, 65'536, "MiB", kMebi}, "Memory for vectors of texts seen before. 0: none."),
+  };
+}
+
+}  // namespace
+
+std::string Key::env_name() const {
+  std::string out = "QV_";
+  for (const char c : name) {
+    out += c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return out;
+}
+
+std::vector<Key> config_keys() {
+  std::vector<Key> keys = general_keys();
+  for (auto* group : {&server_keys, &storage_keys, &embedding_keys}) {
+    for (auto& key : group()) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+std::string render_config(const Options& options) {
+  std::string out =
+      "# Configuration of Quiver: every key with its default. What is left out keeps its default.\n"
+      "# The environment wins over this file (QV_SERVER_PORT=7601 sets server.port), the command\n"
+      "# line over both (--set server.port=7601). Unknown keys are errors.\n";
+  std::string section;
+  for (const auto& key : config_keys()) {
+    const auto dot = key.name.find('.');
+    const std::string prefix = dot == std::string::npos ? "" : key.name.substr(0, dot);
+    const std::string indent = prefix.empty() ? "" : "  ";
+    if (prefix != section) out += "\n" + prefix + ":\n";
+    const bool follows_key = prefix == section && out.back() == '\n';
+    section = prefix;
+    if (follows_key) out += "\n";
+    out += indent + "# " + key.meaning + "\n" + indent + "# " + key.domain + "\n";
+    out += indent + (prefix.empty() ? key.name : key.name.substr(dot + 1)) + ": " +
+           key.show(options) + "\n";
+  }
+  return out;
+}
+
+}  // namespace quiver::app

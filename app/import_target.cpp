@@ -1,0 +1,164 @@
+#include "app/import_target.h"
+
+#include <algorithm>
+#include <exception>
+#include <string_view>
+#include <utility>
+
+namespace quiver::app {
+namespace {
+
+/// Comes into being at the first memory_store.
+constexpr std::string_view kDefaultCollection = "memory";
+constexpr std::size_t kScrollLimit = 200;
+constexpr std::size_t kGetLimit = 100;
+constexpr std::size_t kDeleteLimit = 1000;
+
+Error unexpected(const std::string& operation, const std::exception& problem) {
+  return {ErrorCode::Internal, operation + " answered in an unexpected form: " + problem.what()};
+}
+
+}  // namespace
+
+Result<Json> ImportTarget::invoke(const std::string& operation, Json arguments) const {
+  QV_CHECK(call_.check());
+  arguments["collection"] = collection_;
+  // Each its own request: the id in call_ would make all but the first a repetition.
+  CallContext one = call_;
+  one.request_id = {};
+  one.progress = nullptr;
+  return executor_.invoke(one, operation, arguments);
+}
+
+Status ImportTarget::prepare(const Needs& needs, const Creation& creation) {
+  auto info = invoke("collection_info", Json::object());
+  if (!info.ok()) {
+    if (info.error().code != ErrorCode::NotFound) return info.error();
+    const bool comes_by_itself = collection_ == kDefaultCollection && needs.dimension == 0;
+    if (comes_by_itself && !creation.embedder) return Done{};
+    if (creation.is_wanted) return create_it(needs, creation);
+    return Error{ErrorCode::NotFound, info.error().message + "; --create makes it"};
+  }
+  exists_ = true;
+  QV_CHECK(check_fit(*info, needs));
+  Json query{{"filter", {{"source", {{"$exists", true}}}}}, {"count_only", true}};
+  QV_TRY(const Json counted, invoke("vector_scroll", std::move(query)));
+  has_sources_ = counted.value("count", std::uint64_t{0}) > 0;
+  return Done{};
+}
+
+Status ImportTarget::create_it(const Needs& needs, const Creation& creation) {
+  Json arguments{{"name", collection_}};
+  if (creation.embedder) {
+    arguments["embedder"] = *creation.embedder;
+  } else if (needs.dimension > 0 && !needs.texts) {
+    arguments["dimension"] = needs.dimension;
+  }
+  CallContext one = call_;
+  one.request_id = {};
+  QV_TRY(const Json created, executor_.invoke(one, "collection_create", arguments));
+  exists_ = true;
+  return check_fit(created, needs);
+}
+
+Status ImportTarget::check_fit(const Json& info, const Needs& needs) const {
+  try {
+    const bool embeds = info.contains("embedder") && !info.at("embedder").is_null();
+    if (needs.texts && !embeds) {
+      return Error{ErrorCode::FailedPrecondition,
+                   "collection " + collection_ +
+                       " holds ready-made vectors only; import text into one with an embedder"};
+    }
+    const auto dimension = info.at("dimension").get<std::size_t>();
+    if (needs.dimension != 0 && needs.dimension != dimension) {
+      return Error{ErrorCode::FailedPrecondition,
+                   "the vectors have " + std::to_string(needs.dimension) + " numbers, collection " +
+                       collection_ + " needs " + std::to_string(dimension)};
+    }
+    return Done{};
+  } catch (const Json::exception& problem) {
+    return unexpected("collection_info", problem);
+  }
+}
+
+Result<std::map<std::string, Json>> ImportTarget::points_of_source(
+    const std::string& source) const {
+  std::map<std::string, Json> found;
+  if (!has_sources_) return found;
+  Json query{{"filter", {{"source", source}}}, {"limit", kScrollLimit}};
+  while (true) {
+    QV_TRY(Json page, invoke("vector_scroll", query));
+    try {
+      for (auto& item : page.at("items")) {
+        if (!item.at("id").is_string()) continue;
+        found.emplace(item.at("id").get<std::string>(), item.value("metadata", Json::object()));
+      }
+      if (!page.contains("next_cursor") || page.at("next_cursor").is_null()) return found;
+      query["cursor"] = page.at("next_cursor");
+    } catch (const Json::exception& problem) {
+      return unexpected("vector_scroll", problem);
+    }
+  }
+}
+
+Result<std::vector<ImportTarget::Stored>> ImportTarget::compare(
+    const std::vector<Json>& points) const {
+  std::vector<Stored> out(points.size(), Stored::Absent);
+  if (!exists_) return out;
+  std::map<std::string, std::size_t> wanted;
+  for (std::size_t i = 0; i < points.size(); ++i) wanted.emplace(points[i].at("id").dump(), i);
+  std::vector<Json> ids;
+  for (const auto& point : points) ids.push_back(point.at("id"));
+  while (!ids.empty()) {
+    const std::size_t count = std::min(ids.size(), kGetLimit);
+    const Json asked(std::vector<Json>(ids.end() - static_cast<std::ptrdiff_t>(count), ids.end()));
+    ids.resize(ids.size() - count);
+    QV_TRY(Json reply, invoke("memory_get", {{"ids", asked}}));
+    try {
+      for (const auto& item : reply.at("items")) {
+        const std::size_t i = wanted.at(item.at("id").dump());
+        const bool is_same =
+            item.value("text", Json()) == points[i].value("text", Json()) &&
+            !item.contains("text_truncated") && !item.contains("metadata_omitted") &&
+            item.value("metadata", Json::object()) == points[i].value("metadata", Json::object());
+        out[i] = is_same ? Stored::Same : Stored::Other;
+      }
+      // They did not fit into this reply.
+      const Json rest = reply.value("not_returned", Json::array());
+      if (rest.size() >= count) {
+        return Error{ErrorCode::Internal, "memory_get returned none of the points asked for"};
+      }
+      ids.insert(ids.end(), rest.begin(), rest.end());
+    } catch (const std::exception& problem) {
+      return unexpected("memory_get", problem);
+    }
+  }
+  return out;
+}
+
+Result<ImportTarget::Written> ImportTarget::store_texts(const std::vector<Json>& items) {
+  QV_TRY(const Json reply, invoke("memory_store", {{"items", items}}));
+  exists_ = true;
+  return Written{reply.value("stored", std::uint64_t{0}),
+                 reply.value("duplicates", std::uint64_t{0})};
+}
+
+Result<ImportTarget::Written> ImportTarget::store_vectors(const std::vector<Json>& points) const {
+  QV_TRY(const Json reply, invoke("vector_upsert", {{"points", points}}));
+  const auto created = reply.value("created", std::uint64_t{0});
+  return Written{created, reply.value("upserted", created) - created};
+}
+
+Result<std::uint64_t> ImportTarget::remove(const std::vector<std::string>& ids) const {
+  std::uint64_t removed = 0;
+  for (std::size_t start = 0; start < ids.size(); start += kDeleteLimit) {
+    const auto first = ids.begin() + static_cast<std::ptrdiff_t>(start);
+    const auto count = std::min(kDeleteLimit, ids.size() - start);
+    const std::vector<std::string> some(first, first + static_cast<std::ptrdiff_t>(count));
+    QV_TRY(const Json reply, invoke("memory_delete", {{"ids", some}}));
+    removed += reply.value("deleted", std::uint64_t{0});
+  }
+  return removed;
+}
+
+}  // namespace quiver::app

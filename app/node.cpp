@@ -1,0 +1,128 @@
+#include "app/node.h"
+
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "app/http_listener.h"
+#include "app/lanes.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "mcp/connection.h"
+#include "mcp/http_endpoint.h"
+#include "mcp/server.h"
+#include "mcp/stdio_transport.h"
+#include "service/registry.h"
+
+namespace quiver::app {
+namespace {
+
+constexpr std::string_view kMcpPath = "/mcp";
+constexpr std::string_view kHealthPath = "/healthz";
+
+SharingOptions sharing_of(const Options& options) {
+  SharingOptions sharing;
+  sharing.server.threads = options.server.request_threads;
+  sharing.server.queue = options.server.request_queue;
+  return sharing;
+}
+
+mcp::ServerOptions mcp_of(const Options& options) {
+  mcp::ServerOptions out;
+  out.call_timeout = std::chrono::seconds(options.server.call_timeout_s);
+  return out;
+}
+
+LaneOptions lane_of(const Options& options) {
+  return {"request", options.server.request_threads, options.server.request_queue};
+}
+
+HttpListenerOptions listener_of(const Options& options) {
+  HttpListenerOptions out;
+  out.host = options.server.host;
+  out.port = options.server.port;
+  out.connections_max = options.server.connections;
+  out.body_bytes_max = options.server.message_bytes_max;
+  return out;
+}
+
+HttpResponse json_response(int status, const Json& body) {
+  return {status, {{"content-type", "application/json"}}, body.dump()};
+}
+
+HttpResponse route(const mcp::HttpEndpoint& endpoint, const HttpRequest& request,
+                   const CancelToken& gone) {
+  const std::string_view path =
+      std::string_view(request.target).substr(0, request.target.find('?'));
+  if (path == kMcpPath) return endpoint.handle(request, gone);
+  if (path != kHealthPath) {
+    return json_response(404, {{"error", "there are POST /mcp and GET /healthz"}});
+  }
+  if (request.method != "GET") {
+    HttpResponse response = json_response(405, {{"error", "only GET"}});
+    response.headers["allow"] = "GET";
+    return response;
+  }
+  return json_response(200, {{"status", "ok"}, {"version", QV_VERSION}});
+}
+
+/// As part of a URL: an IPv6 address goes in brackets; where all addresses are listened at, the
+/// loopback is the one that works from here.
+std::string url_host(const std::string& host) {
+  if (host == "0.0.0.0") return "127.0.0.1";
+  if (host == "::") return "[::1]";
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+}  // namespace
+
+Node::Node(const Options& options, const Environment& environment, ExecutorFactory engine)
+    : options_(options),
+      executor_(options.data_dir, environment, std::move(engine), sharing_of(options)) {}
+
+Status Node::serve_stdio(ProtocolStreams streams, StopSwitch& stop) {
+  mcp::StdioTransport::Options options;
+  options.message_bytes_max = options_.server.message_bytes_max;
+  QV_TRY(auto transport,
+         mcp::StdioTransport::open(streams.in.release(), streams.out.release(), options));
+  const service::Registry registry = service::catalogue();
+  const mcp::Server server(registry, executor_, mcp_of(options_));
+  Lane lane(lane_of(options_));
+  mcp::Connection connection(server, *transport, [&lane](std::function<void()> work) {
+    return lane.submit(std::move(work));
+  });
+  stop.arm([&transport] { transport->finish(); });
+  Status status = connection.run();
+  stop.disarm();
+  lane.stop();
+  executor_.close();
+  return status;
+}
+
+Status Node::serve_http(StopSwitch& stop,
+                        const std::function<void(const std::string&)>& on_started) {
+  // Now rather than at the first request: whoever starts a server wants to know that it works.
+  QV_TRY(const auto role, executor_.attach({}));
+  if (role == SharedExecutor::Role::Client) {
+    QV_LOG_INFO("data_forwarded dir=\"{}\" because=\"another process owns it\"", options_.data_dir);
+  }
+  const service::Registry registry = service::catalogue();
+  const mcp::Server server(registry, executor_, mcp_of(options_));
+  const mcp::HttpEndpoint endpoint(
+      server, {options_.server.allowed_hosts, options_.server.allowed_origins});
+  Lane lane(lane_of(options_));
+  QV_TRY(auto listener,
+         HttpListener::start(listener_of(options_), lane,
+                             [&endpoint](const HttpRequest& request, const CancelToken& gone) {
+                               return route(endpoint, request, gone);
+                             }));
+  on_started("http://" + url_host(options_.server.host) + ":" + std::to_string(listener->port()) +
+             std::string(kMcpPath));
+  stop.wait();
+  listener->stop();
+  lane.stop();
+  executor_.close();
+  return Done{};
+}
+
+}  // namespace quiver::app

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/limits.h"
+#include "embedding/options.h"
+#include "storage/options.h"
+
+namespace quiver::app {
+
+struct LogOptions {
+  /// Least severe line that is written.
+  std::string level = "info";
+};
+
+/// How `quiver serve` listens, and what requests may cost, over stdio too.
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  /// 0: any free one.
+  std::uint16_t port = 7600;
+  /// Names that a Host header may carry beside those of this machine's loopback.
+  std::vector<std::string> allowed_hosts;
+  /// Web origins that may call from a browser beside those of this machine's loopback.
+  std::vector<std::string> allowed_origins;
+  /// Requests carried out at the same time.
+  std::uint32_t request_threads = 8;
+  /// Requests that may wait for a thread; more are refused.
+  std::uint32_t request_queue = 256;
+  /// Clients connected at the same time.
+  std::uint32_t connections = 1024;
+  /// Seconds after which a tool call is given up.
+  std::uint32_t call_timeout_s = 60;
+  /// Largest request, bytes.
+  std::size_t message_bytes_max = limits::kMessageBytesMax;
+};
+
+/// Everything that a person may decide about a node. Immutable after start.
+struct Options {
+  /// Directory of all data; after load_options() never empty.
+  std::string data_dir;
+  LogOptions log;
+  ServerOptions server;
+  storage::Options storage;
+  embedding::Options embedding;
+};
+
+}  // namespace quiver::app

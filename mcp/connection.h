@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/limits.h"
+#include "mcp/server.h"
+#include "mcp/transport.h"
+
+namespace quiver::mcp {
+
+/// Hands work to another thread. Errors: ResourceExhausted when too much waits already.
+using Submit = std::function<Status(std::function<void()> work)>;
+
+struct ConnectionOptions {
+  /// How long requests in flight may still run once the peer has closed, before they are cancelled.
+  std::chrono::milliseconds drain{2000};
+  /// Text of all requests in flight: what a peer can make the server hold at once.
+  std::size_t bytes_in_flight_max = 2 * limits::kMessageBytesMax;
+};
+
+/// Serves one peer over a transport, from its first message to its last.
+///
+/// Cheap requests are answered on the thread that reads, so that a ping never waits behind a
+/// search; tool calls go through `submit`, and their replies come in any order.
+///
+/// Borrows the server and the transport; both must outlive all work given to `submit`.
+class Connection {
+ public:
+  Connection(const Server& server, Transport& transport, Submit submit,
+             const ConnectionOptions& options = {});
+
+  /// Reads and answers until the peer closes or the transport is finished, then waits for what is
+  /// in flight: at most twice `drain`, the second time after cancelling it.
+  ///
+  /// Errors: Unavailable when the channel broke.
+  Status run();
+
+ private:
+  struct Job;
+  struct State;
+
+  void receive(std::string text);
+  void receive_batch(Json messages, std::size_t bytes);
+  void take(Message message, Job& job);
+  void dispatch(Job job);
+  void drain();
+
+  const std::shared_ptr<State> state_;
+  Transport& transport_;
+  const Submit submit_;
+  const ConnectionOptions options_;
+};
+
+}  // namespace quiver::mcp

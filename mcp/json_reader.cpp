@@ -1,0 +1,170 @@
+// Builds JSON from its text within bounds. nlohmann's own builder knows none: it nests as deep as
+// the text does, keeps the last of two equal keys, and spends up to 64 bytes on two.
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/limits.h"
+#include "core/text.h"
+#include "mcp/json_rpc.h"
+
+namespace quiver::mcp {
+namespace {
+
+/// What nlohmann calls while it scans. After the first refusal nothing more is built, but the scan
+/// goes on: to find the id to answer under, and to tell a refused message from a broken one.
+class BoundedBuilder {
+ public:
+  explicit BoundedBuilder(std::size_t memory_max) : memory_max_(memory_max) {}
+
+  // The interface that nlohmann::json::sax_parse asks for.
+  bool null() { return leaf(nullptr); }
+  bool boolean(bool value) { return leaf(value); }
+  bool number_integer(Json::number_integer_t value) { return leaf(value); }
+  bool number_unsigned(Json::number_unsigned_t value) { return leaf(value); }
+  bool number_float(Json::number_float_t value, const std::string&) { return leaf(value); }
+  bool string(std::string& value) {
+    charge(kStringBytes + value.size());
+    return leaf(std::move(value));
+  }
+  bool binary(Json::binary_t&) { return false; }
+  bool start_object(std::size_t) { return open(Json::object(), kObjectBytes); }
+  bool start_array(std::size_t) { return open(Json::array(), kArrayBytes); }
+  bool end_object() { return close(); }
+  bool end_array() { return close(); }
+
+  bool key(std::string& name) {
+    if (depth_ == 1) {
+      at_id_ = name == "id";
+      ids_seen_ += at_id_ ? 1 : 0;
+    }
+    charge(kMemberBytes + name.size());
+    if (refusal_) return true;
+    auto& members = open_.back()->get_ref<Json::object_t&>();
+    const auto [member, fresh] = members.try_emplace(std::move(name), nullptr);
+    if (!fresh) {
+      refuse("key " + display(member->first) + " appears twice in one object");
+      return true;
+    }
+    slot_ = &member->second;
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string&, const Json::exception& error) {
+    constexpr int kNumberOverflow = 406;
+    syntax_ = (error.id == kNumberOverflow ? "a number is out of range at byte "
+                                           : "not valid JSON: unexpected at byte ") +
+              std::to_string(position);
+    return false;
+  }
+
+  const std::optional<std::string>& syntax() const { return syntax_; }
+  const std::optional<std::string>& refusal() const { return refusal_; }
+  Json take_root() { return std::move(root_); }
+  Json take_id() { return ids_seen_ == 1 ? std::move(id_) : Json(nullptr); }
+
+ private:
+  // What nlohmann and libstdc++ spend on one of each, allocation headers included. A growing array
+  // may take twice its share for a while.
+  static constexpr std::size_t kValueBytes = 16;
+  static constexpr std::size_t kStringBytes = 48;
+  static constexpr std::size_t kArrayBytes = 32;
+  static constexpr std::size_t kObjectBytes = 64;
+  static constexpr std::size_t kMemberBytes = 80;
+
+  bool leaf(Json value) {
+    charge(kValueBytes);
+    if (depth_ == 1 && at_id_ && !value.is_structured()) id_ = value;
+    at_id_ = false;
+    if (!refusal_) place(std::move(value));
+    return true;
+  }
+
+  bool open(Json container, std::size_t bytes) {
+    at_id_ = false;
+    ++depth_;
+    charge(kValueBytes + bytes);
+    if (depth_ > limits::kJsonDepthMax) {
+      refuse("nested too deep: at most " + std::to_string(limits::kJsonDepthMax) + " levels");
+    }
+    if (!refusal_) open_.push_back(place(std::move(container)));
+    return true;
+  }
+
+  bool close() {
+    --depth_;
+    if (!refusal_) open_.pop_back();
+    return true;
+  }
+
+  Json* place(Json value) {
+    Json* target = &root_;
+    if (!open_.empty()) {
+      if (open_.back()->is_array()) {
+        open_.back()->push_back(nullptr);
+        target = &open_.back()->back();
+      } else {
+        target = slot_;
+      }
+    }
+    *target = std::move(value);
+    return target;
+  }
+
+  void charge(std::size_t bytes) {
+    bytes_ += bytes;
+    if (bytes_ > memory_max_) {
+      refuse("message has too many values: read, it would take more than " +
+             std::to_string(memory_max_ >> 20) + " MiB; send it in smaller parts");
+    }
+  }
+
+  void refuse(std::string reason) {
+    if (refusal_) return;
+    refusal_ = std::move(reason);
+    open_.clear();
+    root_ = nullptr;
+  }
+
+  const std::size_t memory_max_;
+  Json root_;
+  /// Containers that are not closed yet, outermost first. An array grows only at its end while the
+  /// element before it is closed, so no pointer here ever dangles.
+  std::vector<Json*> open_;
+  Json* slot_ = nullptr;
+  Json id_;
+  bool at_id_ = false;
+  int ids_seen_ = 0;
+  std::size_t depth_ = 0;
+  std::size_t bytes_ = 0;
+  std::optional<std::string> refusal_;
+  std::optional<std::string> syntax_;
+};
+
+}  // namespace
+
+std::variant<Json, Fault> read_json(std::string_view text, std::size_t memory_max) {
+  if (text.size() > limits::kMessageBytesMax) {
+    return Fault{
+        nullptr,
+        {rpc::kInvalidRequest, "message too large: " + std::to_string(text.size()) + " bytes, " +
+                                   std::to_string(limits::kMessageBytesMax) + " bytes max"}};
+  }
+  BoundedBuilder builder(memory_max);
+  Json::sax_parse(text.begin(), text.end(), &builder);
+  if (builder.syntax()) {
+    return Fault{nullptr,
+                 {rpc::kParseError, is_utf8(text) ? *builder.syntax() : "not valid UTF-8"}};
+  }
+  if (builder.refusal()) {
+    Json id = builder.take_id();
+    const bool usable = id.is_number_integer() ||
+                        (id.is_string() && id.get_ref<const std::string&>().size() <= kIdBytesMax);
+    if (!usable) id = nullptr;
+    return Fault{std::move(id), {rpc::kInvalidRequest, *builder.refusal()}};
+  }
+  return builder.take_root();
+}
+
+}  // namespace quiver::mcp

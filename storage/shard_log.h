@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/mutation.h"
+#include "core/mutex.h"
+#include "core/result.h"
+#include "storage/rocks.h"
+#include "storage/tail_mark.h"
+
+namespace quiver::storage {
+
+/// Ordered, durable, gap-free mutations of one shard: the column family `log`.
+///
+/// After a failed write nothing more is accepted until the log is opened anew: what a failed sync
+/// left on disk is known only then.
+///
+/// Threads: append(), truncate_after() and trim_before() come from one thread at a time; all else
+/// from any.
+class ShardLog {
+ public:
+  /// `rocks` must outlive the log. `applied` is the position that the state has reached: an empty
+  /// log ends there. `first` is the oldest entry that is kept; what lies before it is rubbish of an
+  /// interrupted trim.
+  ///
+  /// Errors: Corruption if the log ends before `applied`, begins behind `first`, or ends before
+  /// what `mark` says was acknowledged.
+  static Result<std::unique_ptr<ShardLog>> open(Rocks& rocks, TailMark mark, LogPosition applied,
+                                                Seq first);
+
+  /// Durable on return, all or nothing: group commit of all entries, which follow tail() without a
+  /// gap and with terms that do not fall.
+  ///
+  /// Errors: InvalidArgument on a gap, an older term or an entry that cannot be stored;
+  /// ResourceExhausted when the disk is full; Unavailable after any failed write.
+  Status append(std::span<const LogEntry> entries);
+  /// Forgets the entries behind `last`, durably. `applied` is the position of the state.
+  ///
+  /// Errors: FailedPrecondition if last < applied.seq; else as append().
+  Status truncate_after(Seq last, LogPosition applied);
+  /// Forgets the entries before `first`; a crash may bring their bytes back. The caller has made
+  /// durable that the log begins at `first`, and that the state has applied what lies before.
+  Status trim_before(Seq first);
+
+  LogPosition tail() const;
+  /// The oldest entry kept; the one behind tail() if there is none.
+  Seq first() const;
+  struct Stored {
+    LogEntry entry;
+    /// Of its encoding.
+    std::size_t bytes = 0;
+  };
+  /// Errors: Corruption naming the entry.
+  Result<Stored> read(Seq seq) const;
+  /// At least one entry if there is any from `from` on; at most about `max_bytes`.
+  ///
+  /// Errors: FailedPrecondition if `from` was trimmed; Corruption naming the entry.
+  Result<std::vector<LogEntry>> read(Seq from, std::size_t max_bytes) const;
+
+  /// Refuses writes from here on: the shard met an error that only opening it anew can clear.
+  void poison(const Error& error);
+  /// Errors: the one that poisoned the log, as a refusal.
+  Status check_writable() const;
+
+ private:
+  ShardLog(Rocks& rocks, TailMark mark) : rocks_(rocks), mark_(std::move(mark)) {}
+
+  Status load(LogPosition applied, Seq first);
+  Status write(rocksdb::WriteBatch& batch, std::string_view doing);
+
+  Rocks& rocks_;
+  TailMark mark_;
+  mutable SharedMutex mutex_;
+  LogPosition tail_ QV_GUARDED_BY(mutex_);
+  Seq first_ QV_GUARDED_BY(mutex_){1};
+  std::optional<Error> poison_ QV_GUARDED_BY(mutex_);
+};
+
+}  // namespace quiver::storage
