@@ -71,18 +71,6 @@ struct Field {
   }
 };
 
-/// `doc` is for the reader of the schema; empty where the name says it all.
-template <typename Owner, typename Member>
-constexpr Field<Owner, Member> field(std::string_view name, Member Owner::*pointer,
-                                     std::string_view doc = "") {
-  return {name, pointer, doc};
-}
-
-template <typename... Fields>
-constexpr std::tuple<Fields...> describe(Fields... fields) {
-  return {fields...};
-}
-
 /// A type that has a static fields() returning describe(...).
 template <typename T>
 concept Described = requires {
@@ -109,5 +97,17 @@ template <typename T>
 concept CustomValue = requires {
   ValueType<T>::schema();
 };
+
+/// `doc` is for the reader of the schema; empty where the name says it all.
+template <typename Owner, typename Member>
+constexpr Field<Owner, Member> field(std::string_view name, Member Owner::*pointer,
+                                     std::string_view doc = "") {
+  return {name, pointer, doc};
+}
+
+template <typename... Fields>
+constexpr std::tuple<Fields...> describe(Fields... fields) {
+  return {fields...};
+}
 
 }  // namespace quiver::service

@@ -10,19 +10,15 @@
 namespace quiver::service {
 namespace {
 
-std::size_t json_bytes(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace).size();
-}
-
 std::size_t item_bytes(const Item& item) {
-  if (!item.vector) return json_bytes(encode(item));
+  if (!item.vector) return compact(encode(item)).size();
   Item rest = item;
   rest.vector.reset();
-  return json_bytes(encode(rest));
+  return compact(encode(rest)).size();
 }
 
 void shrink(Item& item, std::size_t bytes) {
-  if (item.metadata && json_bytes(item.metadata->value) > bytes / 2) {
+  if (item.metadata && compact(item.metadata->value).size() > bytes / 2) {
     item.metadata.reset();
     item.metadata_omitted = true;
   }

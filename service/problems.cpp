@@ -10,7 +10,7 @@ namespace quiver::service {
 namespace {
 
 /// Names that other products use for what we have, and models therefore try.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 28> kSynonyms{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 29> kSynonyms{{
     {"collection_name", "collection"},
     {"collection_name", "name"},
     {"content", "text"},
@@ -32,6 +32,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 28> kSynonym
     {"offset", "cursor"},
     {"page", "cursor"},
     {"payload", "metadata"},
+    {"q", "query"},
     {"score_threshold", "min_score"},
     {"text", "query"},
     {"top_k", "limit"},
@@ -98,7 +99,7 @@ void Problems::expected(const Path& path, std::string_view want, const Json& got
 
 void Problems::unknown_field(const Path& path, std::string_view name,
                              const std::vector<std::string>& known) {
-  const std::string cut(utf8_prefix(name, 80));
+  const std::string cut(is_utf8(name) ? utf8_prefix(name, 80) : "(a name that is not UTF-8)");
   std::string text = "unknown field";
   if (const auto near = meant(name, known); !near.empty()) text += "; did you mean " + near + "?";
   std::string list;
@@ -107,9 +108,13 @@ void Problems::unknown_field(const Path& path, std::string_view name,
   add(Path(path, cut), text);
 }
 
+std::string compact(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string shown(const Json& value) {
   constexpr std::size_t kBytesMax = 80;
-  const auto text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const auto text = compact(value);
   if (text.size() <= kBytesMax) return text;
   return std::string(utf8_prefix(text, kBytesMax)) + "...";
 }

@@ -57,6 +57,10 @@ class Problems {
   std::vector<std::string> messages_;
 };
 
+/// Compact JSON. Never throws: bytes that are not UTF-8, which no parser lets through, become
+/// replacement characters.
+std::string compact(const Json& value);
+
 /// `value` as it is shown in a message: compact JSON, cut when long.
 std::string shown(const Json& value);
 

@@ -181,6 +181,18 @@ std::optional<T> read_enum(const Json& json, const Path& path, Problems& problem
   return std::nullopt;
 }
 
+inline std::optional<std::string> read_string(const Json& json, const Path& path,
+                                              Problems& problems) {
+  if (!json.is_string()) {
+    problems.expected(path, "a string", json);
+    return std::nullopt;
+  }
+  const auto& text = json.get_ref<const std::string&>();
+  if (is_utf8(text)) return text;
+  problems.add(path, "must be valid UTF-8");
+  return std::nullopt;
+}
+
 template <std::integral T>
 std::optional<T> read_integer(const Json& json, const Path& path, Problems& problems) {
   const Json number = whole_number(json);
@@ -234,9 +246,7 @@ std::optional<T> read(const Json& json, const Path& path, Problems& problems) {
   } else if constexpr (NamedEnum<T>) {
     return read_enum<T>(json, path, problems);
   } else if constexpr (std::same_as<T, std::string>) {
-    if (json.is_string()) return json.get<std::string>();
-    problems.expected(path, "a string", json);
-    return std::nullopt;
+    return read_string(json, path, problems);
   } else if constexpr (std::same_as<T, bool>) {
     if (json.is_boolean()) return json.get<bool>();
     problems.expected(path, "true or false", json);

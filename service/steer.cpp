@@ -51,12 +51,17 @@ bool is_known(const std::string& path, const std::vector<cluster::Field>& fields
   });
 }
 
+/// Names come from payloads and may be long.
+std::string cut(const std::string& name) {
+  return std::string(utf8_prefix(name, 80));
+}
+
 std::string listed(const std::vector<cluster::Field>& fields) {
   std::string out;
   for (std::size_t i = 0; i < std::min(fields.size(), kFieldsShown); ++i) {
     std::string types;
     for (const auto& type : fields[i].types) types += (types.empty() ? "" : " or ") + type;
-    out += (i == 0 ? "" : ", ") + fields[i].name + " (" + types + ")";
+    out += (i == 0 ? "" : ", ") + cut(fields[i].name) + " (" + types + ")";
   }
   if (fields.size() > kFieldsShown) {
     out += " and " + std::to_string(fields.size() - kFieldsShown) + " more, see collection_info";
@@ -67,16 +72,16 @@ std::string listed(const std::vector<cluster::Field>& fields) {
 Error unknown_fields(const std::vector<std::string>& unknown,
                      const std::vector<cluster::Field>& fields, const std::string& collection) {
   if (fields.empty()) {
-    return {ErrorCode::InvalidArgument, "filter field \"" + unknown.front() +
+    return {ErrorCode::InvalidArgument, "filter field \"" + cut(unknown.front()) +
                                             "\" unknown; no point of collection \"" + collection +
                                             "\" has metadata; leave out filter"};
   }
   std::vector<std::string> names;
-  for (const auto& field : fields) names.push_back(field.name);
+  for (const auto& field : fields) names.push_back(cut(field.name));
   std::string text;
   for (const auto& path : unknown) {
-    text += "filter field \"" + path + "\" unknown; ";
-    const auto near = nearest_word(utf8_prefix(path, 80), names);
+    text += "filter field \"" + cut(path) + "\" unknown; ";
+    const auto near = nearest_word(cut(path), names);
     if (!near.empty()) text += "did you mean \"" + near + "\"? ";
   }
   return {ErrorCode::InvalidArgument, text + "fields: " + listed(fields)};

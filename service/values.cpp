@@ -110,7 +110,7 @@ std::optional<Metadata> ValueType<Metadata>::read(const Json& json, const Path& 
     problems.expected(path, "an object", json);
     return std::nullopt;
   }
-  const std::size_t bytes = json.dump(-1, ' ', false, Json::error_handler_t::replace).size();
+  const std::size_t bytes = compact(json).size();
   if (bytes <= kMetadataBytesMax) return Metadata{json};
   problems.add(path, "must be at most " + std::to_string(kMetadataBytesMax) +
                          " bytes as compact JSON, got " + std::to_string(bytes));

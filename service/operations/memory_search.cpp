@@ -11,7 +11,7 @@ std::string cursor_bound(const MemorySearchRequest& request, const CollectionSpe
   return CursorBound("memory_search")
       .add(spec.id)
       .add(request.query)
-      .add(request.filter ? request.filter->source().dump() : "")
+      .add(request.filter ? compact(request.filter->source()) : "")
       .add(request.min_score ? Json(*request.min_score).dump() : "")
       .str();
 }

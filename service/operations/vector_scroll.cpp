@@ -10,7 +10,7 @@ namespace {
 std::string cursor_bound(const VectorScrollRequest& request, const CollectionSpec& spec) {
   return CursorBound("vector_scroll")
       .add(spec.id)
-      .add(request.filter ? request.filter->source().dump() : "")
+      .add(request.filter ? compact(request.filter->source()) : "")
       .str();
 }
 

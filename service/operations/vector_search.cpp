@@ -18,7 +18,7 @@ std::string cursor_bound(const VectorSearchRequest& request, const CollectionSpe
     bound.add(request.like_id->key());
   }
   bound.add(request.vector ? "vector" : "like_id")
-      .add(request.filter ? request.filter->source().dump() : "")
+      .add(request.filter ? compact(request.filter->source()) : "")
       .add(request.exact ? "exact" : std::to_string(request.ef.value_or(0)));
   return bound.str();
 }

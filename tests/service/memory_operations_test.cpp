@@ -284,7 +284,8 @@ TEST_CASE("memory_search: refusals", "[service]") {
   World world;
   CHECK(world.refused("memory_search", {{"q", "cat"}, {"top_k", 5}}).message ==
         "query: required; "
-        "q: unknown field (fields: query, collection, limit, filter, min_score, response_format, "
+        "q: unknown field; did you mean query? (fields: query, collection, limit, filter, "
+        "min_score, response_format, "
         "max_tokens, cursor); "
         "top_k: unknown field; did you mean limit? (fields: query, collection, limit, filter, "
         "min_score, response_format, max_tokens, cursor)");

@@ -108,6 +108,11 @@ TEST_CASE("schema: refusals name the field and what would be right", "[service]"
         "parts: expected an array, got object");
 }
 
+TEST_CASE("schema: text is UTF-8, wherever it comes from", "[service]") {
+  CHECK(refusal({{"collection", "caf\xE9"}}) == "collection: must be valid UTF-8");
+  CHECK(refusal({{"caf\xE9", 1}}).find("unknown field") != std::string::npos);
+}
+
 TEST_CASE("schema: bounds of strings are bytes, of arrays items", "[service]") {
   const auto parts = [](Json value) { return Json{{"collection", "n"}, {"parts", value}}; };
   CHECK(refusal(parts({{{"name", ""}}})) == "parts[0].name: must have 1 to 8 bytes, got 0");
