@@ -10,13 +10,13 @@ import { connect } from './connect.mjs';
 /// Each question with words that only a passage that answers it has.
 const questions = [
   [
-    'Why is an acknowledged write not lost when the power fails?',
-    /one sync makes it durable|log alone is synced/,
+    'What happens to a write when the power fails right after it was acknowledged?',
+    /survives the kill of the process/,
   ],
   ['How does a second program find the process that has the data open?', /Unix socket/],
   ['What may the id of a point look like?', /512 bytes/],
-  ['How are dates compared in a filter?', /RFC 3339/],
-  ['Does losing the vector index lose any data?', /derived|rebuil/],
+  ['Which environment variable sets the port?', /QV_SERVER_PORT/],
+  ['How do I back up the data?', /Back up/],
 ];
 
 const [binary, docs] = process.argv.slice(2).map((path) => resolve(path));
