@@ -19,12 +19,19 @@ constexpr std::uint64_t kCloseMin = 1000;
 constexpr std::uint64_t kCloseShare = 100;
 /// A shard that is written to without a pause is saved with part of its vectors unlinked.
 constexpr std::chrono::minutes kLinkWait{5};
+constexpr const char* kNextSuffix = ".next";
 
 }  // namespace
 
 IndexSnapshots::IndexSnapshots(HnswIndex& index, Rocks& rocks, const LiveSlots& live,
                                std::filesystem::path file)
-    : index_(index), rocks_(rocks), live_(live), file_(std::move(file)) {}
+    : index_(index), rocks_(rocks), live_(live), file_(std::move(file)) {
+  // What a crash left of a snapshot that was not finished.
+  auto next = file_;
+  next += kNextSuffix;
+  std::error_code ignored;
+  std::filesystem::remove(next, ignored);
+}
 
 IndexSnapshots::~IndexSnapshots() {
   cancel_.cancel();
@@ -66,10 +73,16 @@ Status IndexSnapshots::save(const CallContext& call) {
 
 Status IndexSnapshots::write(const CallContext& call) {
   auto next = file_;
-  next += ".next";
+  next += kNextSuffix;
   const auto covered = pending_.load();
-  QV_CHECK(index_.save(call, next));
-  QV_CHECK(rocks_.flush());
+  auto status = index_.save(call, next);
+  if (status.ok()) status = rocks_.flush();
+  if (!status.ok()) {
+    // It may be what fills the disk.
+    std::error_code ignored;
+    std::filesystem::remove(next, ignored);
+    return status;
+  }
   std::error_code problem;
   if (std::filesystem::exists(next, problem)) {
     std::filesystem::rename(next, file_, problem);

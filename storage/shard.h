@@ -50,10 +50,14 @@ struct ShardStats {
 /// One replica's data: a directory with a log of mutations and the state they made.
 ///
 /// applied() <= tail().seq. A mutation is durable when append() returns and visible when
-/// apply_through() returns.
+/// apply_through() returns. What is visible reaches the disk later than the log: a shard that was
+/// opened again may have forgotten that it applied the newest entries. Its replica first calls
+/// apply_through() for what is known to be committed (with one copy: all), before anybody reads.
 ///
-/// Threads: append(), truncate_after(), apply_through() and trim come from one thread at a time;
-/// all else from any.
+/// After a failed write the shard goes on reading and refuses to write until it is opened anew.
+///
+/// Threads: append(), truncate_after() and apply_through() come from one thread at a time; all else
+/// from any.
 class Shard {
  public:
   virtual ~Shard() = default;
@@ -61,16 +65,23 @@ class Shard {
   // -- the log half
   /// Durable on return: group commit of all entries. Entries follow tail() without a gap.
   ///
-  /// Errors: InvalidArgument on a gap or an older term; ResourceExhausted when the disk is full;
-  /// Unavailable after a failed sync (the shard then refuses writes until it is opened anew).
+  /// Errors: InvalidArgument on a gap, an older term, or a mutation that this collection cannot
+  /// store, naming the point (nothing is appended then); ResourceExhausted when the disk is full or
+  /// the shard has no slots left; Unavailable after a failed sync.
   virtual Status append(std::span<const LogEntry> entries) = 0;
   /// Forgets entries behind `last`. Errors: FailedPrecondition if last < applied().
   virtual Status truncate_after(Seq last) = 0;
   virtual LogPosition tail() const = 0;
   virtual Seq applied() const = 0;
-  /// Makes the entries up to `committed` visible; one result for each newly applied entry.
+  /// Makes the entries up to `committed` visible; one result for each newly applied entry. An entry
+  /// with the request id of an applied one changes nothing and has the result of that.
+  ///
+  /// Errors: InvalidArgument beyond tail(); Corruption naming a damaged entry; ResourceExhausted or
+  /// Unavailable when the state cannot be written. After any but the first the shard refuses writes.
   virtual Result<std::vector<MutationResult>> apply_through(Seq committed) = 0;
   /// At least one entry if there is any from `from` on; at most about `max_bytes`.
+  ///
+  /// Errors: FailedPrecondition if `from` is no longer kept; Corruption naming a damaged entry.
   virtual Result<std::vector<LogEntry>> read_log(Seq from, std::size_t max_bytes) const = 0;
   /// The result of an applied write with this id, if it is in the window.
   virtual std::optional<MutationResult> find_request(const RequestId& id) const = 0;

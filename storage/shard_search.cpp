@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -59,6 +60,7 @@ class Search {
   /// False if a winner was replaced meanwhile.
   Result<bool> attempt_once() {
     winners_.clear();
+    winner_ids_.clear();
     seen_ = {};
     QV_TRY(auto candidates, find_candidates());
     for (;;) {
@@ -70,7 +72,8 @@ class Search {
       }
       QV_TRY(const auto verdict, examine(near));
       if (verdict == Verdict::Stale) return false;
-      if (winners_.size() >= query_.k || near.size() < plan.fetch) return true;
+      const bool complete = winners_.size() >= query_.k || near.size() < plan.fetch;
+      if (complete || !query_.filter) return true;
       look_further(candidates, near);
     }
   }
@@ -153,17 +156,20 @@ class Search {
     }
     QV_TRY(auto points, assemble(view, found, query_.projection, query_.filter));
     for (std::size_t i = 0; i < near.size(); ++i) {
-      if (points[i]) winners_.push_back({near[i].distance, std::move(*points[i])});
+      if (!points[i]) continue;
+      // A winner of an earlier look, which only a filter makes necessary, may have got another slot
+      // since.
+      if (query_.filter && !winner_ids_.insert(points[i]->id).second) continue;
+      winners_.push_back({near[i].distance, std::move(*points[i])});
     }
     return Verdict::Fine;
   }
 
-  /// Leaves out what was seen, and goes on behind it.
+  /// Leaves out what was seen, and goes on behind it: the filter did not hold for all of it.
   void look_further(Candidates& candidates, const std::vector<Neighbor>& near) {
     for (const auto& neighbor : near) seen_.insert(neighbor.slot);
-    if (!candidates.allowed) candidates.allowed = state_.live.visible(now_ms_);
     *candidates.allowed -= seen_;
-    if (candidates.matches) candidates.matches = candidates.allowed->size();
+    candidates.matches = candidates.allowed->size();
   }
 
   std::vector<ScoredPoint> answer() {
@@ -186,6 +192,7 @@ class Search {
   const std::span<const float> vector_;
   const std::int64_t now_ms_;
   std::vector<Winner> winners_;
+  std::set<PointId> winner_ids_;
   /// Slots that were looked at in this attempt.
   SlotSet seen_;
 };

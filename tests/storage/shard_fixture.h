@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -74,8 +75,14 @@ class TestShard {
   Status crash() {
     auto copy = directory_;
     copy += "x";
-    std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
-    std::filesystem::remove(copy / "rocksdb" / "LOCK");
+    // RocksDB may be writing in the background: a copy counts if nothing changed meanwhile.
+    std::map<std::string, std::uintmax_t> before;
+    do {
+      before = files();
+      std::error_code ignored;
+      std::filesystem::remove_all(copy, ignored);
+      std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive, ignored);
+    } while (before != files());
     close();
     std::filesystem::remove_all(directory_);
     directory_ = copy;
@@ -101,6 +108,16 @@ class TestShard {
   ManualClock clock;
 
  private:
+  /// Sizes of all files, by name.
+  std::map<std::string, std::uintmax_t> files() const {
+    std::map<std::string, std::uintmax_t> out;
+    std::error_code gone;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_, gone)) {
+      out[entry.path().string()] = entry.is_regular_file(gone) ? entry.file_size(gone) : 0;
+    }
+    return out;
+  }
+
   std::filesystem::path directory_;
   CollectionSpec spec_;
   std::unique_ptr<ShardEnvironment> environment_;
