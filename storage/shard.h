@@ -77,7 +77,8 @@ class Shard {
   /// with the request id of an applied one changes nothing and has the result of that.
   ///
   /// Errors: InvalidArgument beyond tail(); Corruption naming a damaged entry; ResourceExhausted or
-  /// Unavailable when the state cannot be written. After any but the first the shard refuses writes.
+  /// Unavailable when the state cannot be written. After any but the first the shard refuses
+  /// writes.
   virtual Result<std::vector<MutationResult>> apply_through(Seq committed) = 0;
   /// At least one entry if there is any from `from` on; at most about `max_bytes`.
   ///

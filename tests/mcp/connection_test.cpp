@@ -274,8 +274,10 @@ TEST_CASE("Connection: no progress follows a cancellation", "[mcp]") {
   ServerOptions eager;
   eager.progress_interval = std::chrono::milliseconds(0);
   Talk talk(64, {}, eager);
+  std::atomic<bool> started{false};
   std::atomic<bool> told{false};
   talk.world.executor.on("echo", [&](const CallContext& call, const Json&) -> Result<Json> {
+    started = true;
     while (!call.cancel.cancelled()) std::this_thread::yield();
     call.progress(1, 0, "too late");
     told = true;
@@ -284,6 +286,10 @@ TEST_CASE("Connection: no progress follows a cancellation", "[mcp]") {
   Json params = call("echo");
   params["_meta"] = {{"progressToken", 1}};
   talk.peer.say(request(1, "tools/call", params));
+  // A call that is cancelled while it still waits for a thread is never begun.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!started && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  REQUIRE(started);
   talk.peer.say(cancelled(1));
   CHECK(talk.finish().ok());
   CHECK(told);
