@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace quiver::cluster {
@@ -53,15 +55,26 @@ Result<MutationResult> LocalReplica::write(const CallContext& call, WriteRequest
 }
 
 void LocalReplica::lead(std::unique_lock<std::mutex>& lock) {
-  leading_ = true;
   std::vector<Pending*> group;
+  group.reserve(std::min(queue_.size(), kGroupWritesMax));
+  leading_ = true;
   while (!queue_.empty() && group.size() < kGroupWritesMax) {
     queue_.front()->taken = true;
     group.push_back(queue_.front());
     queue_.pop_front();
   }
   lock.unlock();
-  commit(group);
+  try {
+    commit(group);
+  } catch (const std::exception& problem) {
+    // Out of memory, at worst. The others wait for an answer that only this thread can give.
+    for (auto* pending : group) {
+      if (pending->result) continue;
+      pending->result =
+          Error{ErrorCode::Internal,
+                std::string("the write failed half-way, repeat it: ") + problem.what()};
+    }
+  }
   lock.lock();
   leading_ = false;
   changed_.notify_all();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -132,10 +133,16 @@ Result<std::vector<T>> ShardedCollection::each(
   const ReadLock lock(life_);
   if (replicas_.empty()) return gone().error();
   // The lock is held by this thread for all of them; the analyser does not see into the lambda.
-  const Replicas& replicas = replicas_;
+  const auto* const replicas = replicas_.data();
   std::vector<std::optional<Result<T>>> answers(wanted.size());
-  fan_out_.run(wanted.size(),
-               [&](std::size_t i) { answers[i] = work(*replicas[wanted[i]], wanted[i]); });
+  fan_out_.run(wanted.size(), [&](std::size_t i) {
+    try {
+      answers[i] = work(*replicas[wanted[i]], wanted[i]);
+    } catch (const std::exception& problem) {
+      // Out of memory, at worst: the call fails, not the pool's thread and with it the process.
+      answers[i] = Error{ErrorCode::Internal, std::string("a shard failed: ") + problem.what()};
+    }
+  });
   std::vector<T> out;
   out.reserve(answers.size());
   for (auto& answer : answers) {
@@ -339,14 +346,6 @@ Result<std::uint64_t> ShardedCollection::purge_expired(std::int64_t now_ms) {
   std::uint64_t gone = 0;
   for (const auto& result : results) gone += result.affected;
   return gone;
-}
-
-Status ShardedCollection::flush(const CallContext& call) {
-  if (retired_ || !is_open()) return Done{};
-  QV_TRY(const auto done, each_shard<Done>([&](LocalReplica& replica, std::uint32_t) {
-           return replica.shard().flush_index(call);
-         }));
-  return done.empty() ? gone() : Status(Done{});
 }
 
 void ShardedCollection::retire() {

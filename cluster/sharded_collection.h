@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -37,8 +38,6 @@ class ShardedCollection final : public Collection {
 
   /// Erases what has expired, if the shards are open; the number of points that went.
   Result<std::uint64_t> purge_expired(std::int64_t now_ms);
-  /// Writes index snapshots, if the shards are open. Waits for graphs only while `call` allows.
-  Status flush(const CallContext& call);
   /// Waits for running calls, closes the shards and refuses all later calls with NotFound.
   void retire();
 
