@@ -1,8 +1,8 @@
 // What the process tests share: the real binary as a child process, spoken to over raw pipes.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -23,10 +23,14 @@ export function environment(dataDir, settings = {}) {
   return { ...env, HOME: dataDir, QV_DATA_DIR: join(dataDir, 'data'), ...settings };
 }
 
-/// A directory that goes away with the test.
-export function tempDir(t) {
+// Removed when the whole run ends: servers may write until their clients are closed.
+const scratch = [];
+process.on('exit', () => spawnSync('rm', ['-rf', ...scratch]));
+
+/// A directory that goes away with the tests.
+export function tempDir() {
   const path = mkdtempSync(join(tmpdir(), 'quiver-process-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  scratch.push(path);
   return path;
 }
 
