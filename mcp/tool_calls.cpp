@@ -36,10 +36,14 @@ Call Server::call_of(Turn& turn, const Json& arguments, Json progress_token) con
         std::move(progress_token), *turn.revision, options_.progress_interval, turn.cancel,
         [outlet = turn.exchange.outlet](const std::string& message) { outlet->tell(message); });
   }
-  return {arguments, std::move(context), turn.inputs, turn.capabilities,
+  return {arguments,
+          std::move(context),
+          turn.inputs,
+          turn.capabilities,
           [&turn](LogLevel level, std::string_view logger, const Json& data) {
             send_log(turn, level, logger, data);
-          }};
+          },
+          [outlet = turn.exchange.outlet] { return outlet->detach(); }};
 }
 
 void Server::call_tool(const TurnPtr& turn) const {
