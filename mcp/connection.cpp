@@ -21,7 +21,9 @@ struct Connection::State {
   std::size_t bytes QV_GUARDED_BY(mutex) = 0;
 
   State(const Server& its_server, Transport& its_transport)
-      : server(its_server), transport(its_transport) {}
+      : server(its_server), transport(its_transport) {
+    session->set_push([this](const std::string& message) { return transport.offer(message); });
+  }
 
   bool send(std::string_view message) {
     if (transport.write(message).ok()) return true;

@@ -135,7 +135,18 @@ void Session::resolve(const Response& response) {
   answered(result_of(response));
 }
 
+void Session::set_push(Push push) {
+  const MutexLock lock(push_mutex_);
+  push_ = std::move(push);
+}
+
+bool Session::push(const std::string& message) {
+  const MutexLock lock(push_mutex_);
+  return push_ && push_(message);
+}
+
 void Session::end() {
+  set_push(nullptr);
   std::map<std::string, Answered> asked;
   {
     const MutexLock lock(mutex_);

@@ -60,8 +60,15 @@ class Session {
   void forget(const std::string& ask_id);
   /// An answer came. One that nothing asked for is nothing to us.
   void resolve(const Response& response);
-  /// No more answers will come.
+  /// No more answers will come, and nothing more is pushed.
   void end();
+
+  /// How messages that belong to no request reach the client. Whether one was sent, or kept for a
+  /// client that comes back; must not block. Null: there is no way.
+  using Push = std::function<bool(const std::string& message)>;
+  void set_push(Push push) QV_EXCLUDES(push_mutex_);
+  /// Sends a notification that nothing asked for. False if it was dropped.
+  bool push(const std::string& message) QV_EXCLUDES(push_mutex_);
 
  private:
   struct InFlight {
@@ -78,6 +85,9 @@ class Session {
   std::map<std::string, Answered> asked_ QV_GUARDED_BY(mutex_);
   std::uint64_t asks_ QV_GUARDED_BY(mutex_) = 0;
   bool ended_ QV_GUARDED_BY(mutex_) = false;
+  /// Held while a message is pushed, so that a way which was taken back is no longer in use.
+  Mutex push_mutex_;
+  Push push_ QV_GUARDED_BY(push_mutex_);
 };
 
 }  // namespace quiver::mcp

@@ -130,10 +130,14 @@ Call Server::call_of(const TurnPtr& turn, const Json& arguments, const Json& tok
       }
     };
   }
-  return {arguments, std::move(context), turn->inputs, turn->capabilities,
+  return {arguments,
+          std::move(context),
+          turn->inputs,
+          turn->capabilities,
           [turn](LogLevel level, std::string_view logger, const Json& data) {
             send_log(*turn, level, logger, data);
-          }};
+          },
+          [turn] { return turn->detach(); }};
 }
 
 void Server::carry_out(const TurnPtr& turn, const Tool& tool, const Json& token) const {

@@ -34,6 +34,11 @@ bool Turn::become(std::shared_ptr<Task> task, Reply reply) {
   return true;
 }
 
+bool Turn::detach() {
+  const auto way = outlet();
+  return way && way->detach();
+}
+
 std::shared_ptr<Task> Turn::task() const {
   const MutexLock lock(mutex_);
   return task_;

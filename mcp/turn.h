@@ -55,6 +55,7 @@ class Turn {
   /// See Outlet. False once there was a reply.
   bool tell(const std::string& message);
   bool send(const std::string& message);
+  bool detach();
 
   /// Ends it with its reply, unless it was cancelled: then nothing is sent. False if it had ended.
   bool finish(Reply reply);
