@@ -54,6 +54,11 @@ class Socket {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
+  /// A descriptor that is connected already; taken.
+  struct Connected {
+    int fd;
+  };
+  explicit Socket(Connected other) : fd_(other.fd), connected_(true) {}
   ~Socket() { close(); }
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
