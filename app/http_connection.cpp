@@ -407,13 +407,11 @@ net::awaitable<bool> HttpConnection::send(Parts parts, bool by_progress) {
   // Nearly always the system takes all of it at once.
   std::size_t written = stream_.socket().write_some(rest, error);
   if (error == net::error::would_block) error = {};
-  if (!by_progress) stream_.expires_after(serving_->options.write_timeout);
-  for (;;) {
-    if (error) break;
+  for (bool first = true; !error; first = false) {
     rest.consume(written);
     if (exchange_) exchange_->sent(written);
     if (beast::buffer_bytes(rest) == 0) break;
-    if (by_progress) stream_.expires_after(serving_->options.write_timeout);
+    if (first || by_progress) stream_.expires_after(serving_->options.write_timeout);
     written =
         co_await stream_.async_write_some(rest, net::redirect_error(net::use_awaitable, error));
   }

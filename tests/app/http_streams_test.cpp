@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -272,6 +273,30 @@ TEST_CASE("HttpListener: a client that only stops sending is gone, and still get
   CHECK(desk.gone.wait(2));
   CHECK_FALSE(second.responder->stream(events("x"))->write("x"));
   CHECK(streaming.ended());
+
+  Socket open(desk.port());
+  open.send(kGet);
+  auto third = desk.next();
+  const auto stream = third.responder->stream(events("x"));
+  open.finish_sending();
+  CHECK(desk.gone.wait(3));
+  CHECK_FALSE(stream->write("x"));
+}
+
+TEST_CASE("HttpListener: what is told of a disconnect may fail", "[app][http]") {
+  Desk desk;
+  Socket client(desk.port());
+  client.send(kGet);
+  auto asked = desk.next();
+  Counter told;
+  asked.responder->on_gone([&] {
+    told.add();
+    throw std::runtime_error("thrown by a test");
+  });
+  client.close();
+  CHECK(told.wait(1));
+  Socket other(desk.port());
+  CHECK(echoes(other, "served"));
 }
 
 TEST_CASE("HttpListener: a stream that is let go of looks broken", "[app][http]") {
@@ -371,6 +396,22 @@ TEST_CASE("HttpListener: stop ends streams through their owner", "[app][http]") 
     CHECK(client->ended());
   }
   CHECK(desk.gone.count() == 0);
+}
+
+TEST_CASE("HttpListener: stop does not wait for who does not read", "[app][http]") {
+  HttpListenerOptions options;
+  options.drain = Millis(20);
+  Desk desk(options);
+  Socket whole(desk.port(), 4096);
+  whole.send(kGet);
+  auto asked = desk.next();
+  asked.responder->respond({200, {}, std::string(20'000'000, 'x')});
+  Socket streaming(desk.port(), 4096);
+  streaming.send(kGet);
+  const auto stream = desk.next().responder->stream(events(std::string(20'000'000, 'x')));
+  stream->end();
+  desk.listener->stop();
+  CHECK(desk.gone.count() == 2);
 }
 
 TEST_CASE("HttpListener: stop cuts what nobody ends", "[app][http]") {
