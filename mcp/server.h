@@ -3,11 +3,14 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "core/result.h"
+#include "mcp/listens.h"
 #include "mcp/offer.h"
+#include "mcp/prompts.h"
 #include "mcp/tools.h"
 #include "mcp/turn.h"
 
@@ -23,7 +26,12 @@ struct ServerOptions {
   std::chrono::milliseconds progress_interval{100};
   /// How long a modern client may keep what tools/list and server/discover answered.
   std::chrono::milliseconds list_ttl{300'000};
+  /// The same for what shows stored data: resources/list and resources/read.
+  std::chrono::milliseconds data_ttl{1'000};
 };
+
+/// Percent-encoded, our longest URI names a point of 512 bytes in a collection of 64.
+inline constexpr std::size_t kUriBytesMax = 2048;
 
 /// The MCP server: answers requests of every revision, each message by its own era.
 ///
@@ -47,9 +55,15 @@ class Server {
   /// Takes note of what a client says without asking.
   void notice(const Notification& notification, Session& session) const;
 
+  /// Ends the open subscriptions/listen of one session, or all, and tells their clients. Until then
+  /// they count as requests in flight.
+  void end_listens(const Session& session) const;
+  void end_listens() const;
+
  private:
   struct Method;
-  static const Method* find_method(std::string_view name);
+  /// Null if this server does not offer it.
+  const Method* find_method(std::string_view name) const;
 
   void start(Request request, Exchange exchange, const Error* busy) const;
   /// What is wrong with a request before its method looks at it; fills in what the turn says of the
@@ -57,26 +71,50 @@ class Server {
   std::optional<Reply> classify(Turn& turn, const Method*& method) const;
   std::optional<Reply> classify_modern(Turn& turn, const Json* claimed, const Method* method) const;
   void run(const Method& method, const TurnPtr& turn) const;
+  /// Makes a request one that can be cancelled. What is wrong with its id, if anything.
+  std::optional<Reply> begin(Turn& turn) const;
 
   void initialize(const TurnPtr& turn) const;
   void ping(const TurnPtr& turn) const;
   void discover(const TurnPtr& turn) const;
   void list_tools(const TurnPtr& turn) const;
   void call_tool(const TurnPtr& turn) const;
+  void list_prompts(const TurnPtr& turn) const;
+  void get_prompt(const TurnPtr& turn) const;
+  void list_resources(const TurnPtr& turn) const;
+  void list_templates(const TurnPtr& turn) const;
+  void read_resource(const TurnPtr& turn) const;
+  void complete_argument(const TurnPtr& turn) const;
+  void set_log_level(const TurnPtr& turn) const;
+  void subscribe(const TurnPtr& turn) const;
+  void unsubscribe(const TurnPtr& turn) const;
+  void listen(const TurnPtr& turn) const;
 
+  /// What tells a session of changes, made if there is none yet. Errors: see Hub::subscribe.
+  Result<std::shared_ptr<Subscription>> subscription_of(
+      const std::shared_ptr<Session>& session) const;
+  /// Ends an open subscriptions/listen with a result.
+  void close_listen(Turn& turn, const Json& meta) const;
   Call call_of(Turn& turn, const Json& arguments, Json progress_token) const;
   Outcome<ToolResult> carry_out(const Tool& tool, Call& call) const;
   Reply tool_reply(const Turn& turn, const ToolResult& result) const;
   /// A result of JSON text `members`, which may be empty.
   Reply complete(const Turn& turn, std::string_view members) const;
+  /// JSON text that ends a list of what never changes, or a result that shows stored data.
+  std::string_view static_hints(const Revision& revision) const noexcept;
+  std::string_view data_hints(const Revision& revision) const noexcept;
 
   const Offer offer_;
   const Tools tools_;
+  const Prompts prompts_;
   const Submit submit_;
   const ServerOptions options_;
   /// JSON text that begins every modern result, and that marks a list.
   const std::string modern_head_;
   const std::string cache_hints_;
+  const std::string data_hints_;
+  /// Null if nothing ever changes. Last, so that none outlives what it ends with.
+  const std::unique_ptr<Listens> listens_;
 };
 
 /// Ends a turn with its reply, unless it was cancelled: then nothing is sent.
@@ -84,5 +122,8 @@ void finish(Turn& turn, Reply reply);
 
 /// An error as the reply to a turn.
 Reply failure(const Turn& turn, const RpcError& error);
+
+/// What `revision` answers for a URI that nothing is at.
+RpcError resource_not_found(const std::string& uri, const Revision& revision);
 
 }  // namespace quiver::mcp

@@ -1,6 +1,7 @@
 #include "mcp/session.h"
 
 #include <utility>
+#include <vector>
 
 namespace quiver::mcp {
 namespace {
@@ -57,15 +58,23 @@ bool Session::finish(const Json& id) {
 }
 
 void Session::cancel(const Json& id) {
-  const MutexLock lock(mutex_);
-  if (const auto found = in_flight_.find(to_text(id)); found != in_flight_.end()) {
-    found->second.cancel();
+  CancelToken token;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = in_flight_.find(to_text(id));
+    if (found == in_flight_.end()) return;
+    token = found->second;
   }
+  token.cancel();
 }
 
 void Session::cancel_all() {
-  const MutexLock lock(mutex_);
-  for (const auto& [id, token] : in_flight_) token.cancel();
+  std::vector<CancelToken> tokens;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [id, token] : in_flight_) tokens.push_back(token);
+  }
+  for (const CancelToken& token : tokens) token.cancel();
 }
 
 std::string Session::ask(const std::string& method, const Json& params, Outlet& outlet,
@@ -116,7 +125,28 @@ void Session::end() {
     ended_ = true;
     asked.swap(asked_);
   }
+  set_push(nullptr);
   for (auto& [id, answered] : asked) answered(no_answer());
+}
+
+void Session::set_push(std::function<bool(const std::string&)> push) {
+  const MutexLock lock(push_mutex_);
+  push_ = std::move(push);
+}
+
+bool Session::push(const std::string& message) {
+  const MutexLock lock(push_mutex_);
+  return push_ && push_(message);
+}
+
+std::shared_ptr<Subscription> Session::subscription() const {
+  const MutexLock lock(mutex_);
+  return subscription_;
+}
+
+void Session::subscribe(std::shared_ptr<Subscription> subscription) {
+  const MutexLock lock(mutex_);
+  subscription_ = std::move(subscription);
 }
 
 }  // namespace quiver::mcp

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,8 @@
 #include "mcp/revision.h"
 
 namespace quiver::mcp {
+
+class Subscription;
 
 /// What a connection, or an HTTP session, remembers between messages: what its handshake agreed on,
 /// the requests that can still be cancelled, and what the server has asked the client. Modern
@@ -57,8 +60,18 @@ class Session {
   void forget(const std::string& ask_id);
   /// An answer came. One that nothing asked for is nothing to us.
   void resolve(const Response& response);
-  /// No more answers will come.
+  /// No more answers will come, and nothing can be pushed any more.
   void end();
+
+  /// How messages that belong to no request reach the client: without waiting, false if they do
+  /// not. Null: there is no such way. Once this has returned, the way before is no longer used.
+  void set_push(std::function<bool(const std::string&)> push);
+  /// Sends a message that belongs to no request, if that needs no waiting. False if it was dropped.
+  bool push(const std::string& message);
+
+  /// What tells the client of changes; null before subscribe().
+  std::shared_ptr<Subscription> subscription() const;
+  void subscribe(std::shared_ptr<Subscription> subscription);
 
  private:
   std::atomic<const Revision*> revision_;
@@ -70,6 +83,9 @@ class Session {
   std::map<std::string, Answered> asked_ QV_GUARDED_BY(mutex_);
   std::uint64_t asks_ QV_GUARDED_BY(mutex_) = 0;
   bool ended_ QV_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Subscription> subscription_ QV_GUARDED_BY(mutex_);
+  Mutex push_mutex_;
+  std::function<bool(const std::string&)> push_ QV_GUARDED_BY(push_mutex_);
 };
 
 }  // namespace quiver::mcp
