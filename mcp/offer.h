@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mcp/completion.h"
+#include "mcp/hub.h"
 #include "mcp/prompt.h"
 #include "mcp/resources.h"
 #include "mcp/tool.h"
@@ -31,6 +32,8 @@ struct Offer {
   std::shared_ptr<Resources> resources;
   /// Null: nothing can be completed.
   Complete complete;
+  /// Where changes of the lists above and of resources are told. Null: nothing ever changes.
+  std::shared_ptr<Hub> hub;
 };
 
 }  // namespace quiver::mcp
