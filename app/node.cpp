@@ -13,6 +13,7 @@
 #include "mcp/server.h"
 #include "mcp/stdio_transport.h"
 #include "service/registry.h"
+#include "service/selection.h"
 
 namespace quiver::app {
 namespace {
@@ -30,6 +31,7 @@ SharingOptions sharing_of(const Options& options) {
 mcp::ServerOptions mcp_of(const Options& options) {
   mcp::ServerOptions out;
   out.call_timeout = std::chrono::seconds(options.server.call_timeout_s);
+  out.result_bytes_max = service::kResultBytesMax;
   return out;
 }
 
@@ -85,8 +87,9 @@ Status Node::serve_stdio(ProtocolStreams streams, StopSwitch& stop) {
   options.message_bytes_max = options_.server.message_bytes_max;
   QV_TRY(auto transport,
          mcp::StdioTransport::open(streams.in.release(), streams.out.release(), options));
-  const service::Registry registry = service::catalogue();
-  const mcp::Server server(registry, executor_, mcp_of(options_));
+  QV_TRY(const auto registry, service::select(service::catalogue(), options_.mcp.selection));
+  service::SelectedExecutor selected(registry, executor_);
+  const mcp::Server server(registry, selected, mcp_of(options_));
   Lane lane(lane_of(options_));
   mcp::Connection connection(server, *transport, [&lane](std::function<void()> work) {
     return lane.submit(std::move(work));
@@ -106,8 +109,9 @@ Status Node::serve_http(StopSwitch& stop,
   if (role == SharedExecutor::Role::Client) {
     QV_LOG_INFO("data_forwarded dir=\"{}\" because=\"another process owns it\"", options_.data_dir);
   }
-  const service::Registry registry = service::catalogue();
-  const mcp::Server server(registry, executor_, mcp_of(options_));
+  QV_TRY(const auto registry, service::select(service::catalogue(), options_.mcp.selection));
+  service::SelectedExecutor selected(registry, executor_);
+  const mcp::Server server(registry, selected, mcp_of(options_));
   const mcp::HttpEndpoint endpoint(
       server, {options_.server.allowed_hosts, options_.server.allowed_origins});
   Lane lane(lane_of(options_));
