@@ -27,6 +27,9 @@ struct About {
 struct Offer {
   About about;
   std::vector<Tool> tools;
+  /// Why a tool is not among them that could be; empty, or the function null: there is none of that
+  /// name.
+  std::function<std::string(std::string_view name)> why_hidden = nullptr;
   std::vector<Prompt> prompts;
   /// Null: none.
   std::shared_ptr<Resources> resources;
