@@ -27,6 +27,8 @@ struct Revision {
   bool server_description;
   /// notifications/progress may carry a message.
   bool progress_message;
+  /// A stream by HTTP begins with an event without data, whose id the client can come back with.
+  bool stream_priming;
 };
 
 /// Oldest first. 2026-07-28 adds to every result resultType and the server's name, and to lists how
@@ -39,7 +41,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = false,
      .structured_content = false,
      .server_description = false,
-     .progress_message = false},
+     .progress_message = false,
+     .stream_priming = false},
     {.version = "2025-03-26",
      .era = Era::Legacy,
      .batches = true,
@@ -47,7 +50,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = false,
      .structured_content = false,
      .server_description = false,
-     .progress_message = true},
+     .progress_message = true,
+     .stream_priming = false},
     {.version = "2025-06-18",
      .era = Era::Legacy,
      .batches = false,
@@ -55,7 +59,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = true,
      .structured_content = true,
      .server_description = false,
-     .progress_message = true},
+     .progress_message = true,
+     .stream_priming = false},
     {.version = "2025-11-25",
      .era = Era::Legacy,
      .batches = false,
@@ -63,7 +68,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = true,
      .structured_content = true,
      .server_description = true,
-     .progress_message = true},
+     .progress_message = true,
+     .stream_priming = true},
     {.version = "2026-07-28",
      .era = Era::Modern,
      .batches = false,
@@ -71,7 +77,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = true,
      .structured_content = true,
      .server_description = true,
-     .progress_message = true},
+     .progress_message = true,
+     .stream_priming = false},
 }};
 
 /// Null if this server does not know the version.
