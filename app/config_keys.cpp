@@ -93,6 +93,22 @@ Key choice(std::string name, Member member, std::vector<std::string> choices, st
 }
 
 template <typename Member>
+Key flag(std::string name, Member member, std::string meaning) {
+  const std::string domain = "true or false";
+  const auto set = [member, domain](Options& options, const Setting& setting) -> Status {
+    const bool known = !setting.is_list && !setting.is_quoted && setting.items.size() == 1 &&
+                       (setting.items.front() == "true" || setting.items.front() == "false");
+    if (!known) return wrong(domain, setting);
+    member(options) = setting.items.front() == "true";
+    return Done{};
+  };
+  const auto show = [member](const Options& options) {
+    return std::string(member(options) ? "true" : "false");
+  };
+  return {std::move(name), std::move(meaning), domain, false, false, set, show};
+}
+
+template <typename Member>
 Key list(std::string name, Member member, std::string domain, std::string meaning) {
   const auto set = [member, domain](Options& options, const Setting& setting) -> Status {
     const bool holds_empty = std::any_of(setting.items.begin(), setting.items.end(),
@@ -152,6 +168,19 @@ std::vector<Key> server_keys() {
       number(
           "server.max_message_mb", [](auto& o) -> auto& { return o.server.message_bytes_max; },
           {1, limits::kMessageBytesMax / kMebi, "MiB", kMebi}, "Largest request."),
+      number(
+          "server.sessions", [](auto& o) -> auto& { return o.server.sessions; }, {1, 1'000'000},
+          "Sessions of clients by HTTP; the longest idle ends to make room for another."),
+      number(
+          "server.session_idle_s", [](auto& o) -> auto& { return o.server.session_idle_s; },
+          {1, 604'800, "seconds"}, "A session by HTTP that is not used for so long ends."),
+      number(
+          "server.event_log_mb", [](auto& o) -> auto& { return o.server.event_log_bytes; },
+          {0, 4096, "MiB", kMebi},
+          "Memory for messages that clients by HTTP may fetch after a broken connection."),
+      flag(
+          "server.legacy_sse", [](auto& o) -> auto& { return o.server.legacy_sse; },
+          "Serve GET /sse and POST /messages to clients of before 2025-03-26 as well."),
   };
 }
 

@@ -1,16 +1,21 @@
 #include "app/node.h"
 
 #include <chrono>
+#include <exception>
+#include <memory>
 #include <string_view>
 #include <utility>
 
+#include "app/http_head.h"
 #include "app/http_listener.h"
 #include "app/lanes.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "mcp/connection.h"
 #include "mcp/http_endpoint.h"
+#include "mcp/product_offer.h"
 #include "mcp/server.h"
+#include "mcp/sse_endpoint.h"
 #include "mcp/stdio_transport.h"
 #include "service/registry.h"
 
@@ -18,6 +23,8 @@ namespace quiver::app {
 namespace {
 
 constexpr std::string_view kMcpPath = "/mcp";
+constexpr std::string_view kSsePath = "/sse";
+constexpr std::string_view kMessagesPath = "/messages";
 constexpr std::string_view kHealthPath = "/healthz";
 
 SharingOptions sharing_of(const Options& options) {
@@ -46,24 +53,65 @@ HttpListenerOptions listener_of(const Options& options) {
   return out;
 }
 
+mcp::HttpAccess access_of(const Options& options) {
+  return {options.server.allowed_hosts, options.server.allowed_origins};
+}
+
+mcp::HttpEndpointOptions endpoint_of(const Options& options) {
+  mcp::HttpEndpointOptions out;
+  out.access = access_of(options);
+  out.sessions.sessions = options.server.sessions;
+  out.sessions.idle = std::chrono::seconds(options.server.session_idle_s);
+  out.sessions.events.total_bytes = options.server.event_log_bytes;
+  return out;
+}
+
 HttpResponse json_response(int status, const Json& body) {
   return {status, {{"content-type", "application/json"}}, body.dump()};
 }
 
-HttpResponse route(const mcp::HttpEndpoint& endpoint, const HttpRequest& request,
-                   const CancelToken& gone) {
-  const std::string_view path =
-      std::string_view(request.target).substr(0, request.target.find('?'));
-  if (path == kMcpPath) return endpoint.handle(request, gone);
+/// Where requests go. The second is null if it is not served.
+struct Surfaces {
+  mcp::HttpEndpoint endpoint;
+  std::unique_ptr<mcp::SseEndpoint> sse;
+
+  void stop() {
+    endpoint.stop();
+    if (sse) sse->stop();
+  }
+};
+
+HttpResponse unknown_path(std::string_view path, bool serves_sse) {
+  const bool is_sse = path == kSsePath || path == kMessagesPath;
+  if (is_sse && !serves_sse) {
+    return json_response(404, {{"error",
+                                "the old HTTP+SSE transport is off: use /mcp (Streamable HTTP), or "
+                                "set server.legacy_sse"}});
+  }
+  return json_response(404, {{"error", "there are /mcp and GET /healthz"}});
+}
+
+void route(Surfaces& surfaces, HttpRequest request,
+           const std::shared_ptr<HttpResponder>& responder) {
+  const std::string path = request.target.substr(0, request.target.find('?'));
+  if (path == kMcpPath) return surfaces.endpoint.handle(std::move(request), responder);
+  if (surfaces.sse && path == kSsePath) return surfaces.sse->open(request, responder);
+  if (surfaces.sse && path == kMessagesPath) {
+    return surfaces.sse->take(std::move(request), responder);
+  }
   if (path != kHealthPath) {
-    return json_response(404, {{"error", "there are POST /mcp and GET /healthz"}});
+    return responder->respond(unknown_path(path, surfaces.sse != nullptr));
   }
   if (request.method != "GET") {
     HttpResponse response = json_response(405, {{"error", "only GET"}});
     response.headers["allow"] = "GET";
-    return response;
+    return responder->respond(std::move(response));
   }
-  return json_response(200, {{"status", "ok"}, {"version", QV_VERSION}});
+  responder->respond(json_response(200, {{"status", "ok"}, {"version", QV_VERSION}}));
+}
+
+mcp::Submit onto(Lane& lane) {
+  return [&lane](std::function<void()> work) { return lane.submit(std::move(work)); };
 }
 
 /// As part of a URL: an IPv6 address goes in brackets; where all addresses are listened at, the
@@ -86,14 +134,13 @@ Status Node::serve_stdio(ProtocolStreams streams, StopSwitch& stop) {
   QV_TRY(auto transport,
          mcp::StdioTransport::open(streams.in.release(), streams.out.release(), options));
   const service::Registry registry = service::catalogue();
-  const mcp::Server server(registry, executor_, mcp_of(options_));
   Lane lane(lane_of(options_));
-  mcp::Connection connection(server, *transport, [&lane](std::function<void()> work) {
-    return lane.submit(std::move(work));
-  });
+  const mcp::Server server(mcp::product_offer(registry, executor_), onto(lane), mcp_of(options_));
+  mcp::Connection connection(server, *transport);
   stop.arm([&transport] { transport->finish(); });
   Status status = connection.run();
   stop.disarm();
+  server.stop();
   lane.stop();
   executor_.close();
   return status;
@@ -107,19 +154,27 @@ Status Node::serve_http(StopSwitch& stop,
     QV_LOG_INFO("data_forwarded dir=\"{}\" because=\"another process owns it\"", options_.data_dir);
   }
   const service::Registry registry = service::catalogue();
-  const mcp::Server server(registry, executor_, mcp_of(options_));
-  const mcp::HttpEndpoint endpoint(
-      server, {options_.server.allowed_hosts, options_.server.allowed_origins});
   Lane lane(lane_of(options_));
-  QV_TRY(auto listener,
-         HttpListener::start(listener_of(options_), lane,
-                             [&endpoint](const HttpRequest& request, const CancelToken& gone) {
-                               return route(endpoint, request, gone);
-                             }));
+  const mcp::Server server(mcp::product_offer(registry, executor_), onto(lane), mcp_of(options_));
+  Surfaces surfaces{{server, onto(lane), endpoint_of(options_)}, nullptr};
+  if (options_.server.legacy_sse) {
+    mcp::SseEndpointOptions sse;
+    sse.access = access_of(options_);
+    sse.messages_path = kMessagesPath;
+    sse.sessions_max = options_.server.sessions;
+    surfaces.sse = std::make_unique<mcp::SseEndpoint>(server, onto(lane), std::move(sse));
+  }
+  QV_TRY(auto listener, HttpListener::start(listener_of(options_),
+                                            [&](HttpRequest request, const auto& responder) {
+                                              route(surfaces, std::move(request), responder);
+                                            }));
   on_started("http://" + url_host(options_.server.host) + ":" + std::to_string(listener->port()) +
              std::string(kMcpPath));
   stop.wait();
-  listener->stop();
+  listener->stop([&] {
+    surfaces.stop();
+    server.stop();
+  });
   lane.stop();
   executor_.close();
   return Done{};

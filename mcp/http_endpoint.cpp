@@ -55,13 +55,13 @@ std::optional<HttpResponse> version_refusal(const HttpRequest& http, const Revis
 
 }  // namespace
 
-HttpEndpoint::HttpEndpoint(const Server& server, Submit submit, HttpEndpointOptions options,
-                           const Clock& clock)
+HttpEndpoint::HttpEndpoint(const Server& server, Submit submit, HttpEndpointOptions options)
     : server_(server),
       submit_(std::move(submit)),
       options_(std::move(options)),
       headers_(server.offer().tools),
-      sessions_(options_.sessions, clock) {}
+      sessions_(options_.sessions),
+      in_flight_(options_.bytes_in_flight_max) {}
 
 void HttpEndpoint::handle(HttpRequest request, ResponderPtr responder) {
   if (auto refused = access_fault(request, options_.access)) {
@@ -131,15 +131,6 @@ void HttpEndpoint::take_delete(const HttpRequest& http, const ResponderPtr& resp
   responder->respond({http::kNoContent, {}, ""});
 }
 
-std::shared_ptr<void> HttpEndpoint::take_share(std::size_t bytes) {
-  const auto used = bytes_in_flight_;
-  if (used->fetch_add(bytes) + bytes > options_.bytes_in_flight_max) {
-    *used -= bytes;
-    return nullptr;
-  }
-  return {used.get(), [used, bytes](void*) { *used -= bytes; }};
-}
-
 void HttpEndpoint::take_post(Post post) {
   if (auto refused = body_fault(post.http)) return post.responder->respond(*std::move(refused));
   post.accepted = accepted_forms(header(post.http, "accept"));
@@ -150,7 +141,7 @@ void HttpEndpoint::take_post(Post post) {
   const auto busy = [](const ResponderPtr& responder) {
     responder->respond(busy_response("too much is in flight: wait for earlier calls"));
   };
-  post.share = take_share(post.http.body.size());
+  post.share = in_flight_.take(post.http.body.size());
   if (!post.share) return busy(post.responder);
   if (post.http.body.size() <= options_.inline_bytes_max) return take_body(std::move(post));
   const ResponderPtr responder = post.responder;

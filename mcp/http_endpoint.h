@@ -6,7 +6,6 @@
 #include <string>
 #include <variant>
 
-#include "core/clock.h"
 #include "core/http.h"
 #include "core/limits.h"
 #include "mcp/header_match.h"
@@ -14,6 +13,7 @@
 #include "mcp/http_outlet.h"
 #include "mcp/http_reply.h"
 #include "mcp/http_sessions.h"
+#include "mcp/in_flight.h"
 #include "mcp/server.h"
 
 namespace quiver::mcp {
@@ -36,13 +36,12 @@ struct HttpEndpointOptions {
 /// A client that disconnects cancels a modern request; a legacy one is cancelled by message only,
 /// and runs on.
 ///
-/// Threads: any. Borrows the server and the clock; they and `submit` must outlive all work.
+/// Threads: any. Borrows the server; it, `submit` and this must outlive all work.
 ///
 /// Source: MCP 2026-07-28 and 2025-11-25, basic/transports.
 class HttpEndpoint {
  public:
-  HttpEndpoint(const Server& server, Submit submit, HttpEndpointOptions options,
-               const Clock& clock);
+  HttpEndpoint(const Server& server, Submit submit, HttpEndpointOptions options);
 
   /// Answers a request for the endpoint's path, now or later. Does not block.
   void handle(HttpRequest request, std::shared_ptr<HttpResponder> responder);
@@ -77,8 +76,6 @@ class HttpEndpoint {
   void initialize(Request request, Post post);
   std::shared_ptr<HttpOutlet> outlet_of(Post& post, SessionPtr session) const;
 
-  /// Null if there is no room.
-  std::shared_ptr<void> take_share(std::size_t bytes);
   /// The session that a legacy message belongs to, or why it cannot be served under `id`.
   std::variant<SessionPtr, HttpResponse> session_of(const HttpRequest& http,
                                                     const Json& id = nullptr);
@@ -88,8 +85,7 @@ class HttpEndpoint {
   const HttpEndpointOptions options_;
   const HeaderMatch headers_;
   HttpSessions sessions_;
-  const std::shared_ptr<std::atomic<std::size_t>> bytes_in_flight_ =
-      std::make_shared<std::atomic<std::size_t>>(0);
+  InFlight in_flight_;
   std::atomic<bool> stopping_{false};
 };
 

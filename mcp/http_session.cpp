@@ -27,12 +27,12 @@ std::optional<EventPosition> read_event_id(std::string_view id) {
 }
 
 HttpSession::HttpSession(std::string id, std::shared_ptr<EventLog> log, EventLog::Owner number,
-                         const Clock& clock)
+                         std::shared_ptr<const Clock> clock)
     : id_(std::move(id)),
       log_(std::move(log)),
       number_(number),
-      clock_(clock),
-      last_used_(clock.now()) {
+      clock_(std::move(clock)),
+      last_used_(clock_->now()) {
   session_.set_push([this](const std::string& message) { return push(message); });
 }
 

@@ -39,9 +39,9 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   /// Why a stream cannot be had.
   enum class Refusal { AlreadyOpen, UnknownEvent, Ended };
 
-  /// Borrows the clock. `number` names it in the log.
+  /// `number` names it in the log.
   HttpSession(std::string id, std::shared_ptr<EventLog> log, EventLog::Owner number,
-              const Clock& clock);
+              std::shared_ptr<const Clock> clock);
   ~HttpSession();
   HttpSession(const HttpSession&) = delete;
   HttpSession& operator=(const HttpSession&) = delete;
@@ -71,7 +71,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   bool in_use() const QV_EXCLUDES(mutex_);
   /// When it was last in use, or touched.
   std::chrono::steady_clock::time_point last_used() const noexcept { return last_used_; }
-  void touch() { last_used_ = clock_.now(); }
+  void touch() { last_used_ = clock_->now(); }
 
   /// A stream for what belongs to one POST.
   std::shared_ptr<EventStream> begin_stream() QV_EXCLUDES(mutex_);
@@ -99,7 +99,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   const std::string id_;
   const std::shared_ptr<EventLog> log_;
   const EventLog::Owner number_;
-  const Clock& clock_;
+  const std::shared_ptr<const Clock> clock_;
   Session session_;
   std::atomic<std::size_t> uses_{0};
   std::atomic<std::chrono::steady_clock::time_point> last_used_;

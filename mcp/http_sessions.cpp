@@ -6,8 +6,8 @@
 
 namespace quiver::mcp {
 
-HttpSessions::HttpSessions(const HttpSessionLimits& limits, const Clock& clock)
-    : limits_(limits), clock_(clock), log_(std::make_shared<EventLog>(limits.events)) {}
+HttpSessions::HttpSessions(const HttpSessionLimits& limits)
+    : limits_(limits), log_(std::make_shared<EventLog>(limits.events)) {}
 
 HttpSessions::~HttpSessions() {
   end_all();
@@ -25,8 +25,8 @@ Result<std::shared_ptr<HttpSession>> HttpSessions::begin() {
       if (auto idle = evict()) ended.push_back(std::move(idle));
     }
     if (entries_.size() < limits_.sessions) {
-      session = std::make_shared<HttpSession>(std::move(id), log_, ++begun_, clock_);
-      const auto entry = entries_.insert(entries_.end(), {session, clock_.now()});
+      session = std::make_shared<HttpSession>(std::move(id), log_, ++begun_, limits_.clock);
+      const auto entry = entries_.insert(entries_.end(), {session, limits_.clock->now()});
       by_id_[session->id()] = entry;
     }
   }
@@ -81,7 +81,7 @@ std::size_t HttpSessions::size() const {
 }
 
 void HttpSessions::sweep(std::vector<SessionPtr>& ended) {
-  const auto now = clock_.now();
+  const auto now = limits_.clock->now();
   while (!entries_.empty() && now - entries_.front().seen > limits_.idle) {
     HttpSession& session = *entries_.front().session;
     if (session.in_use()) {
@@ -111,7 +111,7 @@ HttpSessions::SessionPtr HttpSessions::take(Entries::iterator entry) {
 }
 
 void HttpSessions::move_to_end(Entries::iterator entry) {
-  entry->seen = clock_.now();
+  entry->seen = limits_.clock->now();
   entries_.splice(entries_.end(), entries_, entry);
 }
 

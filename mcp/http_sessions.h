@@ -24,15 +24,16 @@ struct HttpSessionLimits {
   /// A session that was not in use for so long ends.
   std::chrono::milliseconds idle = std::chrono::minutes(30);
   EventLogLimits events = {};
+  std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
 };
 
 /// The sessions of legacy clients by HTTP. They end by DELETE, when idle, and to make room: the one
 /// that was idle longest goes first, none that is in use.
 ///
-/// Threads: any. Borrows the clock, which must outlive all sessions.
+/// Threads: any.
 class HttpSessions {
  public:
-  HttpSessions(const HttpSessionLimits& limits, const Clock& clock);
+  explicit HttpSessions(const HttpSessionLimits& limits);
   /// end_all().
   ~HttpSessions();
   HttpSessions(const HttpSessions&) = delete;
@@ -66,7 +67,6 @@ class HttpSessions {
   void move_to_end(Entries::iterator entry) QV_REQUIRES(mutex_);
 
   const HttpSessionLimits limits_;
-  const Clock& clock_;
   const std::shared_ptr<EventLog> log_;
   mutable Mutex mutex_;
   /// By `seen`, oldest first.

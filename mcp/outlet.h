@@ -21,7 +21,7 @@ struct Reply {
 /// The way back to the peer for what belongs to one request. Letting go of it without reply()
 /// means that there will be none.
 ///
-/// Threads: any, one at a time.
+/// Threads: any. After reply() the others do nothing.
 class Outlet {
  public:
   virtual ~Outlet() = default;

@@ -3,11 +3,16 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "core/clock.h"
 #include "core/result.h"
+#include "mcp/deadlines.h"
 #include "mcp/offer.h"
+#include "mcp/request_state.h"
+#include "mcp/tasks.h"
 #include "mcp/tools.h"
 #include "mcp/turn.h"
 
@@ -23,6 +28,14 @@ struct ServerOptions {
   std::chrono::milliseconds progress_interval{100};
   /// How long a modern client may keep what tools/list and server/discover answered.
   std::chrono::milliseconds list_ttl{300'000};
+  /// How long a legacy client may take to answer what a call asks it; people think.
+  std::chrono::milliseconds ask_timeout{600'000};
+  /// After this time a call becomes a task, if its tool and its client allow.
+  std::chrono::milliseconds task_after{2'000};
+  /// How long such a call may take.
+  std::chrono::milliseconds task_timeout{1'800'000};
+  TasksOptions tasks = {};
+  std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
 };
 
 /// The MCP server: answers requests of every revision, each message by its own era.
@@ -50,6 +63,9 @@ class Server {
   /// Takes note of what a client says without asking.
   void notice(const Notification& notification, Session& session) const;
 
+  /// Cancels what goes on though its client was answered: tasks.
+  void stop() const;
+
  private:
   struct Method;
   static const Method* find_method(std::string_view name);
@@ -67,25 +83,47 @@ class Server {
   void list_tools(const TurnPtr& turn) const;
   void call_tool(const TurnPtr& turn) const;
 
-  Call call_of(Turn& turn, const Json& arguments, Json progress_token) const;
-  Outcome<ToolResult> carry_out(const Tool& tool, Call& call) const;
-  Reply tool_reply(const Turn& turn, const ToolResult& result) const;
+  void get_task(const TurnPtr& turn) const;
+  void update_task(const TurnPtr& turn) const;
+  void cancel_task(const TurnPtr& turn) const;
+  /// The task that a request is about; null, and the turn has ended, if there is none for it.
+  std::shared_ptr<Task> find_task(const TurnPtr& turn) const;
+
+  /// What is wrong with a call before it is carried out; ends the turn then.
+  bool admit_tool(const TurnPtr& turn, const Tool& tool) const;
+  bool read_turn_inputs(const TurnPtr& turn) const;
+  bool start_task(const TurnPtr& turn) const;
+  void carry_out(const TurnPtr& turn, const Tool& tool, const Json& progress_token) const;
+  Outcome<ToolResult> run_tool(const Tool& tool, Call& call) const;
+  Call call_of(const TurnPtr& turn, const Json& arguments, const Json& progress_token) const;
+  void finish_tool(const TurnPtr& turn, const ToolResult& result) const;
+  void fail(const TurnPtr& turn, const RpcError& error) const;
+
+  /// Asks the client what a handler cannot go on without, in the way of its era, and runs `again`
+  /// on the lane with the answers in turn->inputs. `failed` is called instead if a legacy client
+  /// cannot be asked, or does not answer.
+  void ask(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
+           std::function<void(const Error&)> failed) const;
+  Round::Done rerun(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
+                    std::function<void(const Error&)> failed) const;
+
   /// A result of JSON text `members`, which may be empty.
-  Reply complete(const Turn& turn, std::string_view members) const;
+  Reply complete(const Turn& turn, std::string_view members) const {
+    return result(turn, "complete", members);
+  }
+  Reply result(const Turn& turn, std::string_view type, std::string_view members) const;
 
   const Offer offer_;
   const Tools tools_;
   const Submit submit_;
   const ServerOptions options_;
-  /// JSON text that begins every modern result, and that marks a list.
-  const std::string modern_head_;
+  /// JSON text that every modern result has, and that marks a list.
+  const std::string modern_meta_;
   const std::string cache_hints_;
+  const RequestState states_;
+  mutable Tasks tasks_;
+  /// What it calls uses all of the above.
+  mutable Deadlines deadlines_;
 };
-
-/// Ends a turn with its reply, unless it was cancelled: then nothing is sent.
-void finish(Turn& turn, Reply reply);
-
-/// An error as the reply to a turn.
-Reply failure(const Turn& turn, const RpcError& error);
 
 }  // namespace quiver::mcp

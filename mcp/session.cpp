@@ -1,6 +1,7 @@
 #include "mcp/session.h"
 
 #include <utility>
+#include <vector>
 
 namespace quiver::mcp {
 namespace {
@@ -43,7 +44,7 @@ void Session::set_log_level(LogLevel level) {
 std::optional<CancelToken> Session::begin(const Json& id) {
   CancelToken token = CancelToken::make();
   const MutexLock lock(mutex_);
-  if (!in_flight_.emplace(to_text(id), token).second) return std::nullopt;
+  if (!in_flight_.emplace(to_text(id), InFlight{token}).second) return std::nullopt;
   return token;
 }
 
@@ -51,25 +52,50 @@ bool Session::finish(const Json& id) {
   const MutexLock lock(mutex_);
   const auto found = in_flight_.find(to_text(id));
   if (found == in_flight_.end()) return false;
-  const bool wanted = !found->second.cancelled();
+  const bool wanted = !found->second.cancel.cancelled();
   in_flight_.erase(found);
   return wanted;
 }
 
 void Session::cancel(const Json& id) {
-  const MutexLock lock(mutex_);
-  if (const auto found = in_flight_.find(to_text(id)); found != in_flight_.end()) {
-    found->second.cancel();
+  std::function<void()> cancelled;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = in_flight_.find(to_text(id));
+    if (found == in_flight_.end()) return;
+    found->second.cancel.cancel();
+    cancelled = std::exchange(found->second.cancelled, nullptr);
   }
+  if (cancelled) cancelled();
+}
+
+void Session::on_cancel(const Json& id, std::function<void()> cancelled) {
+  {
+    const MutexLock lock(mutex_);
+    const auto found = in_flight_.find(to_text(id));
+    if (found == in_flight_.end()) return;
+    if (!found->second.cancel.cancelled()) {
+      found->second.cancelled = std::move(cancelled);
+      return;
+    }
+  }
+  cancelled();
 }
 
 void Session::cancel_all() {
-  const MutexLock lock(mutex_);
-  for (const auto& [id, token] : in_flight_) token.cancel();
+  std::vector<std::function<void()>> all;
+  {
+    const MutexLock lock(mutex_);
+    for (auto& [id, request] : in_flight_) {
+      request.cancel.cancel();
+      if (request.cancelled) all.push_back(std::exchange(request.cancelled, nullptr));
+    }
+  }
+  for (const auto& cancelled : all) cancelled();
 }
 
-std::string Session::ask(const std::string& method, const Json& params, Outlet& outlet,
-                         Answered answered) {
+std::string Session::ask(const std::string& method, const Json& params,
+                         const std::function<bool(const std::string&)>& send, Answered answered) {
   std::string id;
   {
     const MutexLock lock(mutex_);
@@ -81,7 +107,7 @@ std::string Session::ask(const std::string& method, const Json& params, Outlet& 
     return id;
   }
   const Json message{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}};
-  if (!outlet.send(to_text(message))) {
+  if (!send(to_text(message))) {
     Answered unsent;
     {
       const MutexLock lock(mutex_);

@@ -13,7 +13,6 @@
 #include "core/result.h"
 #include "mcp/json_rpc.h"
 #include "mcp/log_level.h"
-#include "mcp/outlet.h"
 #include "mcp/revision.h"
 
 namespace quiver::mcp {
@@ -44,15 +43,19 @@ class Session {
   bool finish(const Json& id);
   /// Fires the token of a request in flight; others are nothing to us: it may just have finished.
   void cancel(const Json& id);
+  /// `cancelled` is called once if that request is cancelled, at once if it has been; not after it
+  /// finished. Must not block.
+  void on_cancel(const Json& id, std::function<void()> cancelled);
   void cancel_all();
 
   /// The result of a request of ours, or why there is none: Unavailable if it could not be sent or
   /// the session ended, FailedPrecondition if the client answered with an error.
   using Answered = std::function<void(Result<Json> result)>;
 
-  /// Sends a request to the client by `outlet`; may wait for that. `answered` is called once, on
-  /// any thread, perhaps before this returns; it must not block. Returns the request's id.
-  std::string ask(const std::string& method, const Json& params, Outlet& outlet, Answered answered);
+  /// Sends a request to the client; `send` says whether it could. `answered` is called once, on any
+  /// thread, perhaps before this returns; it must not block. Returns the request's id.
+  std::string ask(const std::string& method, const Json& params,
+                  const std::function<bool(const std::string& message)>& send, Answered answered);
   /// Gives up on an answer: `answered` is let go of without a call, unless it has been called.
   void forget(const std::string& ask_id);
   /// An answer came. One that nothing asked for is nothing to us.
@@ -68,12 +71,17 @@ class Session {
   bool push(const std::string& message) QV_EXCLUDES(push_mutex_);
 
  private:
+  struct InFlight {
+    CancelToken cancel;
+    std::function<void()> cancelled = nullptr;
+  };
+
   std::atomic<const Revision*> revision_;
   std::atomic<int> log_level_{-1};
   mutable Mutex mutex_;
   Json capabilities_ QV_GUARDED_BY(mutex_) = Json::object();
   /// By the id's JSON text: 7 and "7" are different ids.
-  std::map<std::string, CancelToken> in_flight_ QV_GUARDED_BY(mutex_);
+  std::map<std::string, InFlight> in_flight_ QV_GUARDED_BY(mutex_);
   std::map<std::string, Answered> asked_ QV_GUARDED_BY(mutex_);
   std::uint64_t asks_ QV_GUARDED_BY(mutex_) = 0;
   bool ended_ QV_GUARDED_BY(mutex_) = false;

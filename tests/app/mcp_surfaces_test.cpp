@@ -15,7 +15,9 @@
 #include "app/lanes.h"
 #include "mcp/connection.h"
 #include "mcp/http_endpoint.h"
+#include "mcp/product_offer.h"
 #include "mcp/stdio_transport.h"
+#include "on_lane.h"
 #include "raw_socket.h"
 
 namespace quiver::app {
@@ -77,8 +79,12 @@ service::Registry one_tool() {
 struct World {
   Waiting executor;
   service::Registry registry = one_tool();
-  mcp::Server server{registry, executor};
   Lane lane{{"request", 4, 16}};
+  mcp::Server server{mcp::product_offer(registry, executor),
+                     [this](std::function<void()> work) { return lane.submit(std::move(work)); }};
+
+  /// Work on the lane needs the server.
+  ~World() { lane.stop(); }
 };
 
 std::string message(const Json& id, const std::string& method, Json params) {
@@ -107,16 +113,18 @@ const char* const kModernCall =
 
 struct Site {
   World world;
-  mcp::HttpEndpoint endpoint{world.server, {}};
+  mcp::HttpEndpoint endpoint{
+      world.server,
+      [this](std::function<void()> work) { return world.lane.submit(std::move(work)); },
+      {}};
   std::unique_ptr<HttpListener> listener;
 
   Site() {
     HttpListenerOptions options;
     options.port = 0;
-    auto started = HttpListener::start(options, world.lane,
-                                       [this](const HttpRequest& request, const CancelToken& gone) {
-                                         return endpoint.handle(request, gone);
-                                       });
+    auto started = HttpListener::start(options, [this](HttpRequest request, const auto& responder) {
+      endpoint.handle(std::move(request), responder);
+    });
     REQUIRE(started.ok());
     listener = *std::move(started);
   }
@@ -129,21 +137,23 @@ TEST_CASE("MCP over HTTP: both eras on one kept connection", "[app][mcp]") {
   const Received opened = client.receive();
   CHECK(opened.status == 200);
   CHECK(Json::parse(opened.body)["result"]["protocolVersion"] == "2025-11-25");
-  client.send(post(R"({"jsonrpc":"2.0","method":"notifications/initialized"})"));
+  const std::string session = "Mcp-Session-Id: " + opened.header("mcp-session-id") + "\r\n";
+  client.send(
+      post(R"({"jsonrpc":"2.0","method":"notifications/initialized"})", "localhost", session));
   CHECK(client.receive().status == 202);
   client.send(post(message("m", "tools/call", call(true, {{"x", 1}})), "[::1]:1", kModernCall));
   const Json called = Json::parse(client.receive().body);
   CHECK(called["result"]["structuredContent"] == Json{{"x", 1}});
   CHECK(called["result"]["resultType"] == "complete");
-  client.send("GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  const Received get = client.receive();
-  CHECK(get.status == 405);
-  CHECK(get.header("allow") == "POST");
+  client.send("DELETE /mcp HTTP/1.1\r\nHost: localhost\r\n" + session + "\r\n");
+  CHECK(client.receive().status == 204);
+  client.send(post(message(2, "ping", Json::object()), "localhost", session));
+  CHECK(client.receive().status == 404);
 }
 
 TEST_CASE("MCP over HTTP: evil hosts and origins are turned away", "[app][mcp]") {
   Site site;
-  const std::string ping = message(1, "ping", Json::object());
+  const std::string ping = message(1, "initialize", {{"protocolVersion", "2025-11-25"}});
   Socket client(site.listener->port());
   client.send(post(ping, "evil.example.com"));
   CHECK(client.receive().status == 403);
@@ -166,7 +176,10 @@ TEST_CASE("MCP over HTTP: a client that goes away cancels a modern call, and no 
   CHECK(site.world.executor.cancelled() == 1);
   {
     Socket legacy(site.listener->port());
-    legacy.send(post(message(1, "tools/call", call(false, {{"wait", 1}}))));
+    legacy.send(post(message(0, "initialize", {{"protocolVersion", "2025-11-25"}})));
+    const std::string session =
+        "Mcp-Session-Id: " + legacy.receive().header("mcp-session-id") + "\r\n";
+    legacy.send(post(message(1, "tools/call", call(false, {{"wait", 1}})), "localhost", session));
     REQUIRE(site.world.executor.wait_begun(2));
   }
   site.world.executor.open();
@@ -180,9 +193,7 @@ TEST_CASE("MCP over stdio: calls run on the lane, and end with the input", "[app
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
   World world;
   auto transport = *mcp::StdioTransport::open(pair[1], pair[1], {});
-  mcp::Connection connection(world.server, *transport, [&](std::function<void()> work) {
-    return world.lane.submit(std::move(work));
-  });
+  mcp::Connection connection(world.server, *transport);
   std::thread server([&] { CHECK(connection.run().ok()); });
 
   std::string lines;

@@ -219,7 +219,7 @@ TEST_CASE("HTTP session: it ends when idle, but not while it is in use", "[mcp][
   const auto call = site.begin(Site::in(calling, request(1, "tools/call", call_of("hold"))));
   REQUIRE(site.world.gate.wait_for(1));
   for (int i = 0; i < 4; ++i) {
-    site.clock.pass(40s);
+    site.clock->advance_ms(40'000);
     CHECK(site.status(Site::in(busy, request(1, "ping"))) == 200);
   }
   CHECK(site.endpoint.sessions() == 3);
@@ -228,11 +228,11 @@ TEST_CASE("HTTP session: it ends when idle, but not while it is in use", "[mcp][
   CHECK(site.status(Site::in(listening, request(1, "ping"))) == 200);
 
   // Their time runs from when they were last in use.
-  site.clock.pass(50s);
+  site.clock->advance_ms(50'000);
   stream->hang_up();
-  site.clock.pass(50s);
+  site.clock->advance_ms(50'000);
   CHECK(site.status(Site::in(listening, request(1, "ping"))) == 200);
-  site.clock.pass(61s);
+  site.clock->advance_ms(61'000);
   CHECK(site.status(Site::in(listening, request(1, "ping"))) == 404);
 }
 

@@ -251,9 +251,7 @@ TEST_CASE("HTTP stream: a disconnect cancels a modern call and no legacy one", "
 }
 
 TEST_CASE("HTTP stream: GET listens to what nothing asked for", "[mcp][http]") {
-  HttpSessionLimits limits;
-  test::HandClock clock;
-  HttpSessions sessions(limits, clock);
+  HttpSessions sessions({});
   const auto http = *sessions.begin();
   http->session()->agree(*find_revision("2025-11-25"), Json::object());
   // Nobody listens, and nobody will come back for it.

@@ -151,6 +151,11 @@ bool FakeResponse::was_cut() {
   return state_->cut;
 }
 
+HttpEndpointOptions Site::timed(HttpEndpointOptions options) const {
+  options.sessions.clock = clock;
+  return options;
+}
+
 Offer Site::changed(Offer offer, const std::function<void(Offer&)>& change) {
   if (change) change(offer);
   return offer;
@@ -173,10 +178,18 @@ Site::Site(HttpEndpointOptions options, const std::function<void(Offer&)>& chang
             workers_.emplace_back(std::move(work));
             return Done{};
           },
-          std::move(options), clock) {}
+          timed(std::move(options))) {}
 
 Site::~Site() {
+  finish();
+}
+
+void Site::finish() {
   world.gate.open();
+  wait_for_calls();
+}
+
+void Site::wait_for_calls() {
   for (;;) {
     std::vector<std::thread> workers;
     {

@@ -11,10 +11,10 @@
 
 #include <catch2/catch.hpp>
 
-#include "core/clock.h"
 #include "core/http.h"
 #include "mcp/http_endpoint.h"
 #include "support.h"
+#include "tests/support/manual_clock.h"
 
 /// A client of an HttpEndpoint, without a network.
 namespace quiver::mcp::test {
@@ -72,24 +72,11 @@ class FakeResponse final : public HttpResponder {
   const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
-/// Moves when told.
-class HandClock final : public Clock {
- public:
-  std::int64_t wall_ms() const override { return 0; }
-  std::chrono::steady_clock::time_point now() const override {
-    return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now_ms_.load()));
-  }
-  void pass(std::chrono::milliseconds time) { now_ms_ += time.count(); }
-
- private:
-  std::atomic<std::int64_t> now_ms_{1'000'000'000};
-};
-
 /// An endpoint with the operations of a World, whose calls run on threads of their own.
 class Site {
  public:
   explicit Site(HttpEndpointOptions options = {}, const std::function<void(Offer&)>& change = {});
-  /// Opens the gate and waits for all calls.
+  /// finish().
   ~Site();
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
@@ -108,13 +95,17 @@ class Site {
   int status(const HttpRequest& http) { return send(http).status; }
   int error(const HttpRequest& http) { return parsed(send(http).body)["error"]["code"]; }
   Json result(const HttpRequest& http) { return parsed(send(http).body)["result"]; }
+  void wait_for_calls();
+  /// Opens the gate and waits for all calls.
+  void finish();
   /// Begins a session and returns its id.
   std::string open(const std::string& version = "2025-11-25");
 
   World world;
-  HandClock clock;
+  const std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
 
  private:
+  HttpEndpointOptions timed(HttpEndpointOptions options) const;
   static Offer changed(Offer offer, const std::function<void(Offer&)>& change);
 
   std::mutex mutex_;
