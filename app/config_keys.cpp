@@ -93,6 +93,28 @@ Key choice(std::string name, Member member, std::vector<std::string> choices, st
   return key;
 }
 
+constexpr const char* kFlagDomain = "true or false";
+
+/// Errors: InvalidArgument for anything but true and false.
+Result<bool> read_flag(const Setting& setting) {
+  const bool plain = !setting.is_list && !setting.is_quoted && setting.items.size() == 1;
+  if (plain && setting.items.front() == "true") return true;
+  if (plain && setting.items.front() == "false") return false;
+  return wrong(kFlagDomain, setting);
+}
+
+template <typename Member>
+Key flag(std::string name, Member member, std::string meaning) {
+  const auto set = [member](Options& options, const Setting& setting) -> Status {
+    QV_TRY(member(options), read_flag(setting));
+    return Done{};
+  };
+  const auto show = [member](const Options& options) {
+    return std::string(member(options) ? "true" : "false");
+  };
+  return {std::move(name), std::move(meaning), kFlagDomain, false, false, set, show};
+}
+
 template <typename Member>
 Key list(std::string name, Member member, std::string domain, std::string meaning) {
   const auto set = [member, domain](Options& options, const Setting& setting) -> Status {
@@ -153,29 +175,20 @@ std::vector<Key> server_keys() {
       number(
           "server.max_message_mb", [](auto& o) -> auto& { return o.server.message_bytes_max; },
           {1, limits::kMessageBytesMax / kMebi, "MiB", kMebi}, "Largest request."),
+      number(
+          "server.sessions", [](auto& o) -> auto& { return o.server.sessions; }, {1, 1'000'000},
+          "Sessions of clients by HTTP; the longest idle ends to make room for another."),
+      number(
+          "server.session_idle_s", [](auto& o) -> auto& { return o.server.session_idle_s; },
+          {1, 604'800, "seconds"}, "A session by HTTP that is not used for so long ends."),
+      number(
+          "server.event_log_mb", [](auto& o) -> auto& { return o.server.event_log_bytes; },
+          {0, 4096, "MiB", kMebi},
+          "Memory for messages that clients by HTTP may fetch after a broken connection."),
+      flag(
+          "server.legacy_sse", [](auto& o) -> auto& { return o.server.legacy_sse; },
+          "Serve GET /sse and POST /messages to clients of before 2025-03-26 as well."),
   };
-}
-
-constexpr const char* kFlagDomain = "true or false";
-
-/// Errors: InvalidArgument for anything but true and false.
-Result<bool> read_flag(const Setting& setting) {
-  const bool plain = !setting.is_list && !setting.is_quoted && setting.items.size() == 1;
-  if (plain && setting.items.front() == "true") return true;
-  if (plain && setting.items.front() == "false") return false;
-  return wrong(kFlagDomain, setting);
-}
-
-template <typename Member>
-Key flag(std::string name, Member member, std::string meaning) {
-  const auto set = [member](Options& options, const Setting& setting) -> Status {
-    QV_TRY(member(options), read_flag(setting));
-    return Done{};
-  };
-  const auto show = [member](const Options& options) {
-    return std::string(member(options) ? "true" : "false");
-  };
-  return {std::move(name), std::move(meaning), kFlagDomain, false, false, set, show};
 }
 
 Key toolsets_key() {

@@ -15,6 +15,7 @@
 #include "mcp/http_endpoint.h"
 #include "mcp/product_offer.h"
 #include "mcp/server.h"
+#include "mcp/sse_endpoint.h"
 #include "mcp/stdio_transport.h"
 #include "service/registry.h"
 #include "service/selection.h"
@@ -23,6 +24,8 @@ namespace quiver::app {
 namespace {
 
 constexpr std::string_view kMcpPath = "/mcp";
+constexpr std::string_view kSsePath = "/sse";
+constexpr std::string_view kMessagesPath = "/messages";
 constexpr std::string_view kHealthPath = "/healthz";
 
 SharingOptions sharing_of(const Options& options) {
@@ -51,18 +54,54 @@ HttpListenerOptions listener_of(const Options& options) {
   return out;
 }
 
+mcp::HttpAccess access_of(const Options& options) {
+  return {options.server.allowed_hosts, options.server.allowed_origins};
+}
+
+mcp::HttpEndpointOptions endpoint_of(const Options& options) {
+  mcp::HttpEndpointOptions out;
+  out.access = access_of(options);
+  out.sessions.sessions = options.server.sessions;
+  out.sessions.idle = std::chrono::seconds(options.server.session_idle_s);
+  out.sessions.events.total_bytes = options.server.event_log_bytes;
+  return out;
+}
+
 HttpResponse json_response(int status, const Json& body) {
   return {status, {{"content-type", "application/json"}}, body.dump()};
 }
 
-void route(const mcp::HttpEndpoint& endpoint, const HttpRequest& request,
+/// Where requests go. The second is null if it is not served.
+struct Surfaces {
+  mcp::HttpEndpoint endpoint;
+  std::unique_ptr<mcp::SseEndpoint> sse;
+
+  void stop() {
+    endpoint.stop();
+    if (sse) sse->stop();
+  }
+};
+
+HttpResponse unknown_path(std::string_view path, bool serves_sse) {
+  const bool is_sse = path == kSsePath || path == kMessagesPath;
+  if (is_sse && !serves_sse) {
+    return json_response(404, {{"error",
+                                "the old HTTP+SSE transport is off: use /mcp (Streamable HTTP), or "
+                                "set server.legacy_sse"}});
+  }
+  return json_response(404, {{"error", "there are /mcp and GET /healthz"}});
+}
+
+void route(Surfaces& surfaces, HttpRequest request,
            const std::shared_ptr<HttpResponder>& responder) {
-  const std::string_view path =
-      std::string_view(request.target).substr(0, request.target.find('?'));
-  if (path == kMcpPath) return endpoint.handle(request, responder);
+  const std::string path = request.target.substr(0, request.target.find('?'));
+  if (path == kMcpPath) return surfaces.endpoint.handle(std::move(request), responder);
+  if (surfaces.sse && path == kSsePath) return surfaces.sse->open(request, responder);
+  if (surfaces.sse && path == kMessagesPath) {
+    return surfaces.sse->take(std::move(request), responder);
+  }
   if (path != kHealthPath) {
-    return responder->respond(
-        json_response(404, {{"error", "there are POST /mcp and GET /healthz"}}));
+    return responder->respond(unknown_path(path, surfaces.sse != nullptr));
   }
   if (request.method != "GET") {
     HttpResponse response = json_response(405, {{"error", "only GET"}});
@@ -120,17 +159,25 @@ Status Node::serve_http(StopSwitch& stop,
   service::SelectedExecutor selected(registry, executor_);
   Lane lane(lane_of(options_));
   const mcp::Server server(mcp::product_offer(registry, selected), onto(lane), mcp_of(options_));
-  const mcp::HttpEndpoint endpoint(
-      server, {options_.server.allowed_hosts, options_.server.allowed_origins});
+  Surfaces surfaces{{server, onto(lane), endpoint_of(options_)}, nullptr};
+  if (options_.server.legacy_sse) {
+    mcp::SseEndpointOptions sse;
+    sse.access = access_of(options_);
+    sse.messages_path = kMessagesPath;
+    sse.sessions_max = options_.server.sessions;
+    surfaces.sse = std::make_unique<mcp::SseEndpoint>(server, onto(lane), std::move(sse));
+  }
   QV_TRY(auto listener, HttpListener::start(listener_of(options_),
-                                            [&](const HttpRequest& request, const auto& responder) {
-                                              route(endpoint, request, responder);
+                                            [&](HttpRequest request, const auto& responder) {
+                                              route(surfaces, std::move(request), responder);
                                             }));
   on_started("http://" + url_host(options_.server.host) + ":" + std::to_string(listener->port()) +
              std::string(kMcpPath));
   stop.wait();
-  server.stop();
-  listener->stop();
+  listener->stop([&] {
+    surfaces.stop();
+    server.stop();
+  });
   lane.stop();
   executor_.close();
   return Done{};

@@ -37,6 +37,14 @@ struct ServerOptions {
   std::uint32_t call_timeout_s = 60;
   /// Largest request, bytes.
   std::size_t message_bytes_max = limits::kMessageBytesMax;
+  /// Sessions of clients by HTTP.
+  std::uint32_t sessions = 10'000;
+  /// Seconds after which a session that was not in use ends.
+  std::uint32_t session_idle_s = 1800;
+  /// Bytes of messages kept for clients by HTTP that lose their connection and come back.
+  std::size_t event_log_bytes = std::size_t{64} << 20;
+  /// Serve the HTTP+SSE transport of 2024-11-05 as well.
+  bool legacy_sse = false;
 };
 
 /// What `quiver mcp` and `quiver serve` offer to clients.

@@ -2,232 +2,303 @@
 
 #include <optional>
 #include <utility>
-#include <variant>
 
-#include "core/limits.h"
 #include "mcp/batch.h"
-#include "mcp/http_headers.h"
 #include "mcp/request_meta.h"
 
 namespace quiver::mcp {
 namespace {
 
-constexpr int kOk = 200;
-constexpr int kAccepted = 202;
-constexpr int kBadRequest = 400;
-constexpr int kForbidden = 403;
-constexpr int kNotFound = 404;
-constexpr int kMethodNotAllowed = 405;
-constexpr int kNotAcceptable = 406;
-constexpr int kContentTooLarge = 413;
-constexpr int kUnsupportedMediaType = 415;
+constexpr const char* kSessionHeader = "mcp-session-id";
+constexpr const char* kVersionHeader = "mcp-protocol-version";
+constexpr const char* kMethods = "POST, GET, DELETE";
 
-HttpResponse json_response(int status, std::string body) {
-  return {status, {{"content-type", "application/json"}}, std::move(body)};
+bool is_modern(const Revision* revision) {
+  return revision != nullptr && revision->era == Era::Modern;
 }
 
-HttpResponse fault_response(int status, const Fault& fault) {
-  return json_response(status, error_reply(fault));
+const Revision* named_revision(const HttpRequest& http) {
+  const auto version = header(http, kVersionHeader);
+  return version ? find_revision(*version) : nullptr;
 }
 
-/// What HTTP itself objects to, before there is a message: an error under no id.
-HttpResponse refusal(int status, std::string message) {
-  return fault_response(status, {nullptr, {rpc::kInvalidRequest, std::move(message)}});
+HttpResponse stopping() {
+  return busy_response("the server is stopping");
 }
 
-std::optional<HttpResponse> access_fault(const HttpRequest& request,
-                                         const HttpEndpointOptions& options) {
-  const auto host = header(request, "host");
-  if (!host) return refusal(kBadRequest, "header Host: required");
-  if (!is_allowed_host(*host, options.allowed_hosts)) {
-    return refusal(kForbidden, "host " + display(*host) + " is not allowed");
+HttpResponse stream_refusal(HttpSession::Refusal refused, const std::string& event) {
+  switch (refused) {
+    case HttpSession::Refusal::AlreadyOpen:
+      return refusal(http::kConflict, "this session has a stream open already");
+    case HttpSession::Refusal::UnknownEvent:
+      return refusal(http::kBadRequest, "header Last-Event-ID: " + display(event) +
+                                            " is no event of this session, or what came after it "
+                                            "is no longer kept");
+    case HttpSession::Refusal::Ended: break;
   }
-  const auto origin = header(request, "origin");
-  if (origin && !is_allowed_origin(*origin, options.allowed_origins)) {
-    return refusal(kForbidden, "origin " + display(*origin) + " is not allowed");
-  }
-  return std::nullopt;
+  return refusal(http::kNotFound, "this session has ended: initialize begins a new one");
 }
 
-std::optional<HttpResponse> form_fault(const HttpRequest& request) {
-  if (request.method != "POST") {
-    HttpResponse response = refusal(kMethodNotAllowed, "this endpoint takes POST alone");
-    response.headers["allow"] = "POST";
-    return response;
+/// What is wrong with the MCP-Protocol-Version of a legacy message, if anything.
+std::optional<HttpResponse> version_refusal(const HttpRequest& http, const Revision& agreed,
+                                            const Json& id) {
+  const auto named = header(http, kVersionHeader);
+  if (!named || *named == agreed.version) return std::nullopt;
+  if (find_revision(*named) == nullptr) {
+    return fault_response(http::kBadRequest, {id, *version_fault(Json(*named))});
   }
-  const auto type = header(request, "content-type");
-  if (!type || !is_json_type(*type)) {
-    return refusal(kUnsupportedMediaType, "header Content-Type: must be application/json");
-  }
-  const auto accept = header(request, "accept");
-  if (accept && !accepts_replies(*accept)) {
-    return refusal(kNotAcceptable,
-                   "header Accept: must allow application/json and text/event-stream");
-  }
-  if (request.body.size() > limits::kMessageBytesMax) {
-    return refusal(kContentTooLarge, "message too large: " + std::to_string(request.body.size()) +
-                                         " bytes, " + std::to_string(limits::kMessageBytesMax) +
-                                         " bytes max");
-  }
-  return std::nullopt;
+  return refusal(http::kBadRequest,
+                 "header MCP-Protocol-Version: " + display(*named) +
+                     ", but this session agreed on " + std::string(agreed.version),
+                 id);
 }
-
-RpcError mismatch(std::string message) {
-  return {rpc::kHeaderMismatch, "header mismatch: " + std::move(message)};
-}
-
-std::optional<RpcError> compare(const HttpRequest& http, const char* name, const Json& body) {
-  const auto value = header(http, name);
-  if (!value) return mismatch(std::string(name) + " is required");
-  const auto decoded = decode_header(*value);
-  if (!decoded) return mismatch(std::string(name) + " has invalid characters");
-  if (body != *decoded) {
-    return mismatch(std::string(name) + " is " + display(*decoded) + ", the body says " +
-                    (body.is_string() ? display(body.get_ref<const std::string&>()) : "nothing"));
-  }
-  return std::nullopt;
-}
-
-/// Whether a modern request's headers say what its body says: between us and the client, others may
-/// have acted on them.
-std::optional<RpcError> header_fault(const HttpRequest& http, const Request& request,
-                                     const Json& version) {
-  const auto named = header(http, "mcp-protocol-version");
-  if (!named) return mismatch("mcp-protocol-version is required");
-  if (version != *named) {
-    return mismatch("mcp-protocol-version is " + display(*named) + ", the body says " +
-                    display(version.get_ref<const std::string&>()));
-  }
-  const auto method = header(http, "mcp-method");
-  if (!method) return mismatch("mcp-method is required");
-  if (*method != request.method) {
-    return mismatch("mcp-method is " + display(*method) + ", the body says " +
-                    display(request.method));
-  }
-  if (request.method != "tools/call") return std::nullopt;
-  const auto name = request.params.find("name");
-  return compare(http, "mcp-name", name == request.params.end() ? Json(nullptr) : *name);
-}
-
-/// Replies with JSON, and nothing before it.
-class JsonOutlet final : public Outlet {
- public:
-  explicit JsonOutlet(std::shared_ptr<HttpResponder> responder)
-      : responder_(std::move(responder)) {}
-  ~JsonOutlet() override {
-    // Cancelled, or nothing in it wanted an answer.
-    if (responder_) responder_->respond({kAccepted, {}, ""});
-  }
-  JsonOutlet(const JsonOutlet&) = delete;
-  JsonOutlet& operator=(const JsonOutlet&) = delete;
-
-  bool tell(const std::string&) override { return false; }
-  bool send(const std::string&) override { return false; }
-  void reply(Reply reply) override {
-    if (reply.text.empty()) return;
-    int status = kOk;
-    if (reply.refused) status = reply.error == rpc::kMethodNotFound ? kNotFound : kBadRequest;
-    std::exchange(responder_, nullptr)->respond(json_response(status, std::move(reply.text)));
-  }
-
- private:
-  std::shared_ptr<HttpResponder> responder_;
-};
 
 }  // namespace
 
-HttpEndpoint::HttpEndpoint(const Server& server, HttpEndpointOptions options)
-    : server_(server), options_(std::move(options)) {}
+HttpEndpoint::HttpEndpoint(const Server& server, Submit submit, HttpEndpointOptions options)
+    : server_(server),
+      submit_(std::move(submit)),
+      options_(std::move(options)),
+      headers_(server.offer().tools),
+      sessions_(options_.sessions),
+      in_flight_(options_.bytes_in_flight_max) {}
 
-void HttpEndpoint::handle(const HttpRequest& request, ResponderPtr responder) const {
-  if (auto refused = access_fault(request, options_))
+void HttpEndpoint::handle(HttpRequest request, ResponderPtr responder) {
+  if (auto refused = access_fault(request, options_.access)) {
     return responder->respond(*std::move(refused));
-  if (auto refused = form_fault(request)) return responder->respond(*std::move(refused));
-  auto json = read_json(request.body);
-  if (const auto* fault = std::get_if<Fault>(&json)) {
-    return responder->respond(fault_response(kBadRequest, *fault));
   }
-  auto& root = std::get<Json>(json);
-
-  const auto version = header(request, "mcp-protocol-version");
-  const Revision* named = version ? find_revision(*version) : &assumed_revision();
-  if (root.is_array()) {
-    if (named == nullptr) {
-      const Fault fault{nullptr, *version_fault(Json(*version))};
-      return responder->respond(fault_response(kBadRequest, fault));
-    }
-    return take_batch(std::move(root), *named, std::move(responder));
-  }
-  auto message = read_message(std::move(root));
-  if (const auto* fault = std::get_if<Fault>(&message)) {
-    return responder->respond(fault_response(kBadRequest, *fault));
-  }
-  take_message(request, std::move(std::get<Message>(message)), named, std::move(responder));
+  if (stopping_) return responder->respond(stopping());
+  if (request.method == "POST") return take_post({std::move(request), std::move(responder)});
+  const bool streams = request.method == "GET" || request.method == "DELETE";
+  if (!streams) return responder->respond(method_refusal(kMethods));
+  // The modern era has neither streams of their own nor sessions.
+  if (is_modern(named_revision(request))) return responder->respond(method_refusal("POST"));
+  if (request.method == "GET") return take_get(request, responder);
+  take_delete(request, responder);
 }
 
-void HttpEndpoint::take_batch(Json messages, const Revision& revision,
-                              ResponderPtr responder) const {
-  if (const auto fault = batch_fault(messages, revision)) {
-    return responder->respond(fault_response(kBadRequest, *fault));
+void HttpEndpoint::stop() {
+  stopping_ = true;
+  for (const auto& session : sessions_.all()) session->stop_listening();
+}
+
+std::variant<HttpEndpoint::SessionPtr, HttpResponse> HttpEndpoint::session_of(
+    const HttpRequest& http, const Json& id) {
+  const auto session_id = header(http, kSessionHeader);
+  if (!session_id) {
+    return refusal(http::kBadRequest,
+                   "header Mcp-Session-Id: required; initialize begins a session", id);
   }
-  const auto session = std::make_shared<Session>(revision);
-  const auto batch = std::make_shared<Batch>(std::make_shared<JsonOutlet>(std::move(responder)));
+  auto session = sessions_.find(*session_id);
+  if (!session) {
+    return refusal(http::kNotFound, "there is no such session, any more: initialize begins one",
+                   id);
+  }
+  if (auto refused = version_refusal(http, session->revision(), id)) return *std::move(refused);
+  return session;
+}
+
+void HttpEndpoint::take_get(const HttpRequest& http, const ResponderPtr& responder) {
+  if (!accepted_forms(header(http, "accept")).events) {
+    return responder->respond(
+        refusal(http::kNotAcceptable, "header Accept: must allow text/event-stream"));
+  }
+  auto found = session_of(http);
+  if (auto* refused = std::get_if<HttpResponse>(&found)) {
+    return responder->respond(std::move(*refused));
+  }
+  HttpSession& session = *std::get<SessionPtr>(found);
+  const auto event = header(http, "last-event-id");
+  std::optional<HttpSession::Refusal> refused;
+  if (!event || event->empty()) {
+    refused = session.listen(responder);
+  } else if (const auto seen = read_event_id(*event)) {
+    refused = session.resume(*seen, responder);
+  } else {
+    refused = HttpSession::Refusal::UnknownEvent;
+  }
+  if (refused) return responder->respond(stream_refusal(*refused, event.value_or("")));
+  // It may have opened just as the others were ended.
+  if (stopping_) session.stop_listening();
+}
+
+void HttpEndpoint::take_delete(const HttpRequest& http, const ResponderPtr& responder) {
+  auto found = session_of(http);
+  if (auto* refused = std::get_if<HttpResponse>(&found)) {
+    return responder->respond(std::move(*refused));
+  }
+  sessions_.end(std::get<SessionPtr>(found)->id());
+  responder->respond({http::kNoContent, {}, ""});
+}
+
+void HttpEndpoint::take_post(Post post) {
+  if (auto refused = body_fault(post.http)) return post.responder->respond(*std::move(refused));
+  post.accepted = accepted_forms(header(post.http, "accept"));
+  if (!post.accepted.json && !post.accepted.events) {
+    return post.responder->respond(refusal(
+        http::kNotAcceptable, "header Accept: must allow application/json and text/event-stream"));
+  }
+  const auto busy = [](const ResponderPtr& responder) {
+    responder->respond(busy_response("too much is in flight: wait for earlier calls"));
+  };
+  post.share = in_flight_.take(post.http.body.size());
+  if (!post.share) return busy(post.responder);
+  if (post.http.body.size() <= options_.inline_bytes_max) return take_body(std::move(post));
+  const ResponderPtr responder = post.responder;
+  const auto held = std::make_shared<Post>(std::move(post));
+  if (!submit_([this, held] { take_body(std::move(*held)); }).ok()) busy(responder);
+}
+
+void HttpEndpoint::take_body(Post post) {
+  auto json = read_json(post.http.body);
+  std::string().swap(post.http.body);
+  if (const auto* fault = std::get_if<Fault>(&json)) {
+    return post.responder->respond(fault_response(http::kBadRequest, *fault));
+  }
+  post.named = named_revision(post.http);
+  auto& root = std::get<Json>(json);
+  if (root.is_array()) return take_batch(std::move(root), std::move(post));
+  auto message = read_message(std::move(root));
+  if (const auto* fault = std::get_if<Fault>(&message)) {
+    return post.responder->respond(fault_response(http::kBadRequest, *fault));
+  }
+  auto& known = std::get<Message>(message);
+  if (auto* request = std::get_if<Request>(&known)) {
+    return take_request(std::move(*request), std::move(post));
+  }
+  take_other(known, std::move(post));
+}
+
+std::shared_ptr<HttpOutlet> HttpEndpoint::outlet_of(Post& post, SessionPtr session) const {
+  auto outlet =
+      std::make_shared<HttpOutlet>(std::move(post.responder), post.accepted, std::move(session));
+  outlet->hold(std::move(post.share));
+  return outlet;
+}
+
+void HttpEndpoint::take_batch(Json messages, Post post) {
+  if (is_modern(post.named)) {
+    return post.responder->respond(
+        fault_response(http::kBadRequest, *batch_fault(messages, *post.named)));
+  }
+  auto found = session_of(post.http);
+  if (auto* refused = std::get_if<HttpResponse>(&found)) {
+    return post.responder->respond(std::move(*refused));
+  }
+  auto& held = std::get<SessionPtr>(found);
+  if (const auto fault = batch_fault(messages, held->revision())) {
+    return post.responder->respond(fault_response(http::kBadRequest, *fault));
+  }
+  const std::shared_ptr<Session> session = held->session();
+  const auto batch = std::make_shared<Batch>(outlet_of(post, std::move(held)));
   for (auto& json : messages) {
     auto message = read_batched(std::move(json));
     if (const auto* fault = std::get_if<Fault>(&message)) {
       batch->add(error_reply(*fault));
-    } else if (auto* request = std::get_if<Request>(&std::get<Message>(message))) {
+      continue;
+    }
+    auto& known = std::get<Message>(message);
+    if (auto* request = std::get_if<Request>(&known)) {
       server_.handle(std::move(*request), {session, std::make_shared<BatchOutlet>(batch)});
+    } else if (const auto* notification = std::get_if<Notification>(&known)) {
+      server_.notice(*notification, *session);
+    } else {
+      session->resolve(std::get<Response>(known));
     }
   }
 }
 
-void HttpEndpoint::take_message(const HttpRequest& http, Message message, const Revision* named,
-                                ResponderPtr responder) const {
-  if (auto* request = std::get_if<Request>(&message)) {
-    return take_request(http, std::move(*request), named, std::move(responder));
-  }
+void HttpEndpoint::take_other(const Message& message, Post post) {
   const auto* notification = std::get_if<Notification>(&message);
   const Json* claimed = notification == nullptr ? nullptr : claimed_version(notification->params);
-  HttpResponse response{kAccepted, {}, ""};
   if (claimed != nullptr) {
-    if (const auto fault = version_fault(*claimed)) {
-      response = fault_response(kBadRequest, {nullptr, *fault});
-    }
-  } else if (named == nullptr) {
-    const Json version = *header(http, "mcp-protocol-version");
-    response = fault_response(kBadRequest, {nullptr, *version_fault(version)});
-  } else if (notification == nullptr && named->era == Era::Modern) {
-    response = refusal(kBadRequest, "a response has no place in " + std::string(named->version));
+    const auto fault = version_fault(*claimed);
+    return post.responder->respond(fault ? fault_response(http::kBadRequest, {nullptr, *fault})
+                                         : HttpResponse{http::kAccepted, {}, ""});
   }
-  responder->respond(std::move(response));
+  if (is_modern(post.named)) {
+    return post.responder->respond(
+        notification != nullptr ? HttpResponse{http::kAccepted, {}, ""}
+                                : refusal(http::kBadRequest, "a response has no place in " +
+                                                                 std::string(post.named->version)));
+  }
+  auto found = session_of(post.http);
+  if (auto* refused = std::get_if<HttpResponse>(&found)) {
+    return post.responder->respond(std::move(*refused));
+  }
+  Session& session = *std::get<SessionPtr>(found)->session();
+  if (notification != nullptr) {
+    server_.notice(*notification, session);
+  } else {
+    session.resolve(std::get<Response>(message));
+  }
+  post.responder->respond({http::kAccepted, {}, ""});
 }
 
-void HttpEndpoint::take_request(const HttpRequest& http, Request request, const Revision* named,
-                                ResponderPtr responder) const {
-  const Json* claimed = claimed_version(request.params);
-  std::optional<RpcError> fault;
-  if (claimed != nullptr) {
-    fault = version_fault(*claimed);
-    if (!fault) fault = header_fault(http, request, *claimed);
-  } else if (named == nullptr) {
-    fault = version_fault(Json(*header(http, "mcp-protocol-version")));
-  } else if (named->era == Era::Modern) {
-    fault = missing_meta(request.params);
-  }
-  if (fault) {
-    return responder->respond(fault_response(kBadRequest, {request.id, *std::move(fault)}));
-  }
-
-  // Past here a claim is good, and without one `named` is a legacy revision.
-  Exchange exchange;
-  if (claimed == nullptr) {
-    exchange.session = std::make_shared<Session>(*named);
-  } else {
+void HttpEndpoint::take_request(Request request, Post post) {
+  const auto refuse = [&](const RpcError& error) {
+    post.responder->respond(fault_response(http::kBadRequest, {request.id, error}));
+  };
+  if (const Json* claimed = claimed_version(request.params)) {
+    // Whether the version is known comes after whether there is agreement on it.
+    std::optional<RpcError> fault =
+        claimed->is_string() ? headers_.fault(post.http, request, *claimed) : std::nullopt;
+    if (!fault) fault = version_fault(*claimed);
+    if (fault) return refuse(*fault);
+    Exchange exchange;
     exchange.gone = CancelToken::make();
-    responder->on_gone([gone = exchange.gone] { gone.cancel(); });
+    post.responder->on_gone([gone = exchange.gone] { gone.cancel(); });
+    exchange.outlet = outlet_of(post, nullptr);
+    return server_.handle(std::move(request), std::move(exchange));
   }
-  exchange.outlet = std::make_shared<JsonOutlet>(std::move(responder));
+  if (is_modern(post.named)) return refuse(missing_meta(request.params));
+  if (request.method == "initialize") return initialize(std::move(request), std::move(post));
+  auto found = session_of(post.http, request.id);
+  if (auto* refused = std::get_if<HttpResponse>(&found)) {
+    return post.responder->respond(std::move(*refused));
+  }
+  auto& held = std::get<SessionPtr>(found);
+  Exchange exchange{held->session(), nullptr};
+  exchange.outlet = outlet_of(post, std::move(held));
+  server_.handle(std::move(request), std::move(exchange));
+}
+
+void HttpEndpoint::initialize(Request request, Post post) {
+  // A session keeps them, and there may be many.
+  constexpr std::size_t kCapabilitiesBytesMax = 4096;
+  const auto refuse = [&](HttpResponse response) { post.responder->respond(std::move(response)); };
+  const auto named = header(post.http, kVersionHeader);
+  if (named && post.named == nullptr) {
+    return refuse(fault_response(http::kBadRequest, {request.id, *version_fault(Json(*named))}));
+  }
+  const auto session_id = header(post.http, kSessionHeader);
+  if (session_id && sessions_.find(*session_id)) {
+    return refuse(refusal(http::kBadRequest,
+                          "this session is initialized: begin another without Mcp-Session-Id",
+                          request.id));
+  }
+  const auto capabilities = request.params.find("capabilities");
+  if (capabilities != request.params.end() &&
+      to_text(*capabilities).size() > kCapabilitiesBytesMax) {
+    return refuse(fault_response(
+        http::kBadRequest,
+        {request.id,
+         {rpc::kInvalidParams,
+          "params.capabilities: at most " + std::to_string(kCapabilitiesBytesMax) + " bytes"}}));
+  }
+  auto begun = sessions_.begin();
+  if (!begun.ok()) return refuse(busy_response(begun.error().message, request.id));
+  const SessionPtr& session = *begun;
+  Exchange exchange{session->session(), nullptr};
+  const auto outlet = outlet_of(post, session);
+  outlet->on_reply([this, id = session->id()](const Reply& reply, HttpResponse& head) {
+    if (reply.agreed != nullptr) {
+      head.headers[kSessionHeader] = id;
+    } else {
+      sessions_.end(id);
+    }
+  });
+  exchange.outlet = outlet;
   server_.handle(std::move(request), std::move(exchange));
 }
 

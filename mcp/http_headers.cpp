@@ -1,7 +1,6 @@
 #include "mcp/http_headers.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "core/text.h"
 #include "service/base64.h"
@@ -13,13 +12,6 @@ std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
 }
 
 /// "[::1]:7600" without its port; empty if it is not a host with or without a port.
@@ -53,6 +45,14 @@ std::vector<std::string> media_types(std::string_view list) {
 }
 
 }  // namespace
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
+}
 
 std::optional<std::string> header(const HttpRequest& request, const std::string& name) {
   const auto found = request.headers.find(name);
@@ -88,12 +88,15 @@ bool is_json_type(std::string_view content_type) {
   return types.size() == 1 && types.front() == "application/json";
 }
 
-bool accepts_replies(std::string_view accept) {
-  const auto types = media_types(accept);
-  return std::any_of(types.begin(), types.end(), [](const std::string& type) {
-    return type == "application/json" || type == "text/event-stream" || type == "application/*" ||
-           type == "*/*";
-  });
+Accepted accepted_forms(const std::optional<std::string>& accept) {
+  if (!accept) return {true, true};
+  Accepted forms;
+  for (const std::string& type : media_types(*accept)) {
+    const bool any = type == "*/*";
+    forms.json |= any || type == "application/json" || type == "application/*";
+    forms.events |= any || type == "text/event-stream" || type == "text/*";
+  }
+  return forms;
 }
 
 std::optional<std::string> decode_header(std::string_view value) {

@@ -24,11 +24,20 @@ bool is_allowed_origin(std::string_view origin, const std::vector<std::string>& 
 /// Whether Content-Type names JSON.
 bool is_json_type(std::string_view content_type);
 
-/// Whether Accept allows what MCP replies with: JSON, or an event stream, which every MCP client
-/// names beside it.
-bool accepts_replies(std::string_view accept);
+/// The forms of reply that a client takes.
+struct Accepted {
+  bool json = false;
+  bool events = false;
+};
 
-/// What an Mcp-Name header stands for; =?base64?...?= is decoded. Nothing if that is malformed.
+/// What an Accept header allows; all if there is none.
+Accepted accepted_forms(const std::optional<std::string>& accept);
+
+/// What a header that repeats a part of the body stands for; =?base64?...?= is decoded. Nothing if
+/// that is malformed.
 std::optional<std::string> decode_header(std::string_view value);
+
+/// ASCII letters in lower case.
+std::string lower(std::string_view text);
 
 }  // namespace quiver::mcp

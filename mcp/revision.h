@@ -34,6 +34,8 @@ struct Revision {
   bool resource_links;
   /// Whatever is listed may carry icons.
   bool icons;
+  /// A stream by HTTP begins with an event without data, whose id the client can come back with.
+  bool stream_priming;
 };
 
 /// Oldest first. 2026-07-28 adds to every result resultType and the server's name, and to lists how
@@ -49,7 +51,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .progress_message = false,
      .audio = false,
      .resource_links = false,
-     .icons = false},
+     .icons = false,
+     .stream_priming = false},
     {.version = "2025-03-26",
      .era = Era::Legacy,
      .batches = true,
@@ -60,7 +63,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .progress_message = true,
      .audio = true,
      .resource_links = false,
-     .icons = false},
+     .icons = false,
+     .stream_priming = false},
     {.version = "2025-06-18",
      .era = Era::Legacy,
      .batches = false,
@@ -71,7 +75,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .progress_message = true,
      .audio = true,
      .resource_links = true,
-     .icons = false},
+     .icons = false,
+     .stream_priming = false},
     {.version = "2025-11-25",
      .era = Era::Legacy,
      .batches = false,
@@ -82,7 +87,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .progress_message = true,
      .audio = true,
      .resource_links = true,
-     .icons = true},
+     .icons = true,
+     .stream_priming = true},
     {.version = "2026-07-28",
      .era = Era::Modern,
      .batches = false,
@@ -93,7 +99,8 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .progress_message = true,
      .audio = true,
      .resource_links = true,
-     .icons = true},
+     .icons = true,
+     .stream_priming = false},
 }};
 
 /// Null if this server does not know the version.

@@ -57,6 +57,9 @@ class Server {
  public:
   Server(Offer offer, Submit submit, const ServerOptions& options = {});
 
+  /// What it offers; the same for as long as it lives.
+  const Offer& offer() const noexcept { return offer_; }
+
   /// Answers a request by its outlet, before this returns or later.
   void handle(Request request, Exchange exchange) const;
 

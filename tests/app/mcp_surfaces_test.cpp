@@ -113,16 +113,18 @@ const char* const kModernCall =
 
 struct Site {
   World world;
-  mcp::HttpEndpoint endpoint{world.server, {}};
+  mcp::HttpEndpoint endpoint{
+      world.server,
+      [this](std::function<void()> work) { return world.lane.submit(std::move(work)); },
+      {}};
   std::unique_ptr<HttpListener> listener;
 
   Site() {
     HttpListenerOptions options;
     options.port = 0;
-    auto started =
-        HttpListener::start(options, [this](const HttpRequest& request, const auto& responder) {
-          endpoint.handle(request, responder);
-        });
+    auto started = HttpListener::start(options, [this](HttpRequest request, const auto& responder) {
+      endpoint.handle(std::move(request), responder);
+    });
     REQUIRE(started.ok());
     listener = *std::move(started);
   }
@@ -135,21 +137,23 @@ TEST_CASE("MCP over HTTP: both eras on one kept connection", "[app][mcp]") {
   const Received opened = client.receive();
   CHECK(opened.status == 200);
   CHECK(Json::parse(opened.body)["result"]["protocolVersion"] == "2025-11-25");
-  client.send(post(R"({"jsonrpc":"2.0","method":"notifications/initialized"})"));
+  const std::string session = "Mcp-Session-Id: " + opened.header("mcp-session-id") + "\r\n";
+  client.send(
+      post(R"({"jsonrpc":"2.0","method":"notifications/initialized"})", "localhost", session));
   CHECK(client.receive().status == 202);
   client.send(post(message("m", "tools/call", call(true, {{"x", 1}})), "[::1]:1", kModernCall));
   const Json called = Json::parse(client.receive().body);
   CHECK(called["result"]["structuredContent"] == Json{{"x", 1}});
   CHECK(called["result"]["resultType"] == "complete");
-  client.send("GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  const Received get = client.receive();
-  CHECK(get.status == 405);
-  CHECK(get.header("allow") == "POST");
+  client.send("DELETE /mcp HTTP/1.1\r\nHost: localhost\r\n" + session + "\r\n");
+  CHECK(client.receive().status == 204);
+  client.send(post(message(2, "ping", Json::object()), "localhost", session));
+  CHECK(client.receive().status == 404);
 }
 
 TEST_CASE("MCP over HTTP: evil hosts and origins are turned away", "[app][mcp]") {
   Site site;
-  const std::string ping = message(1, "ping", Json::object());
+  const std::string ping = message(1, "initialize", {{"protocolVersion", "2025-11-25"}});
   Socket client(site.listener->port());
   client.send(post(ping, "evil.example.com"));
   CHECK(client.receive().status == 403);
@@ -172,7 +176,10 @@ TEST_CASE("MCP over HTTP: a client that goes away cancels a modern call, and no 
   CHECK(site.world.executor.cancelled() == 1);
   {
     Socket legacy(site.listener->port());
-    legacy.send(post(message(1, "tools/call", call(false, {{"wait", 1}}))));
+    legacy.send(post(message(0, "initialize", {{"protocolVersion", "2025-11-25"}})));
+    const std::string session =
+        "Mcp-Session-Id: " + legacy.receive().header("mcp-session-id") + "\r\n";
+    legacy.send(post(message(1, "tools/call", call(false, {{"wait", 1}})), "localhost", session));
     REQUIRE(site.world.executor.wait_begun(2));
   }
   site.world.executor.open();

@@ -182,7 +182,8 @@ TEST_CASE("node: HTTP serves /mcp and /healthz until it is stopped", "[app][node
   CHECK_THAT(health, Catch::StartsWith("HTTP/1.1 200") && Contains("\"status\":\"ok\""));
   CHECK_THAT(http(url, get("DELETE", "/healthz")), Catch::StartsWith("HTTP/1.1 405"));
   CHECK_THAT(http(url, get("GET", "/else")), Catch::StartsWith("HTTP/1.1 404"));
-  CHECK_THAT(http(url, get("GET", "/mcp")), Catch::StartsWith("HTTP/1.1 405"));
+  CHECK_THAT(http(url, get("GET", "/mcp")), Catch::StartsWith("HTTP/1.1 400"));
+  CHECK_THAT(http(url, get("PUT", "/mcp")), Catch::StartsWith("HTTP/1.1 405"));
   const std::string body = kInitialize.dump();
   const auto reply = http(url,
                           "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"

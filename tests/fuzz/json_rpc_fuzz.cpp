@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -106,11 +108,33 @@ quiver::Status inline_work(const std::function<void()>& work) {
   return quiver::Done{};
 }
 
+struct Answer {
+  int status = 0;
+  std::map<std::string, std::string> headers;
+  std::string body;
+};
+
+struct Stream final : quiver::HttpStream {
+  explicit Stream(std::shared_ptr<Answer> its_answer) : answer(std::move(its_answer)) {}
+  bool write(std::string_view bytes) override {
+    answer->body += bytes;
+    return true;
+  }
+  void end() override {}
+  std::shared_ptr<Answer> answer;
+};
+
 struct Kept final : quiver::HttpResponder {
-  void respond(quiver::HttpResponse it) override { response = std::move(it); }
-  std::shared_ptr<quiver::HttpStream> stream(quiver::HttpResponse) override { return nullptr; }
+  void respond(quiver::HttpResponse it) override {
+    require(answer->status == 0);
+    *answer = {it.status, std::move(it.headers), std::move(it.body)};
+  }
+  std::shared_ptr<quiver::HttpStream> stream(quiver::HttpResponse head) override {
+    respond(std::move(head));
+    return std::make_shared<Stream>(answer);
+  }
   void on_gone(std::function<void()>) override {}
-  quiver::HttpResponse response{0, {}, ""};
+  std::shared_ptr<Answer> answer = std::make_shared<Answer>();
 };
 
 void converse(const mcp::Server& server, std::string_view text) {
@@ -118,21 +142,41 @@ void converse(const mcp::Server& server, std::string_view text) {
   require(mcp::Connection(server, lines).run().ok());
 }
 
-void post(const mcp::Server& server, std::uint8_t choice, std::string_view body) {
+Answer send(mcp::HttpEndpoint& endpoint, quiver::HttpRequest request) {
+  const auto responder = std::make_shared<Kept>();
+  endpoint.handle(std::move(request), responder);
+  return *responder->answer;
+}
+
+/// A request of any method, with headers that may lie, in a session or in none.
+void ask(const mcp::Server& server, std::uint8_t choice, std::string_view body) {
   static const char* const versions[] = {"2026-07-28", "2025-11-25", "2025-03-26", "1900-01-01"};
   static const char* const methods[] = {"tools/call", "tools/list", "server/discover", "ping"};
+  mcp::HttpEndpoint endpoint(server, inline_work, {});
   quiver::HttpRequest request{"POST", "/mcp", {}, std::string(body)};
   request.headers = {{"host", "localhost"}, {"content-type", "application/json"}};
+  if ((choice & 0x10U) != 0) {
+    quiver::HttpRequest open = request;
+    open.body = R"({"jsonrpc":"2.0","id":0,"method":"initialize",)"
+                R"("params":{"protocolVersion":"2025-03-26"}})";
+    request.headers["mcp-session-id"] = send(endpoint, open).headers.at("mcp-session-id");
+    if ((choice & 0x20U) != 0) {
+      request.method = "GET";
+      request.headers["last-event-id"] = std::string(body.substr(0, 64));
+    }
+  }
   if ((choice & 0x40U) == 0) request.headers["mcp-protocol-version"] = versions[choice & 3U];
   request.headers["mcp-method"] = methods[(choice >> 2U) & 3U];
   request.headers["mcp-name"] = (choice & 0x20U) == 0 ? "memory_search" : "=?base64?bQ==?=";
-  const auto responder = std::make_shared<Kept>();
-  mcp::HttpEndpoint(server, {}).handle(request, responder);
-  const quiver::HttpResponse& response = responder->response;
-  require(response.status == 200 || response.status == 202 || response.status == 400 ||
-          response.status == 404);
-  require(response.body.empty() == (response.status == 202));
-  if (!response.body.empty()) check_text(response.body);
+  const Answer answer = send(endpoint, request);
+  const bool known = answer.status == 200 || answer.status == 202 || answer.status == 400 ||
+                     answer.status == 404 || answer.status == 405;
+  require(known);
+  const bool streams = answer.headers.contains("content-type") &&
+                       answer.headers.at("content-type") == "text/event-stream";
+  if (streams) return require(answer.status == 200);
+  require(answer.body.empty() == (answer.status == 202));
+  if (!answer.body.empty()) check_text(answer.body);
 }
 
 }  // namespace
@@ -144,7 +188,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   if ((data[0] & 0x80U) != 0) {
-    post(server, data[0], rest);
+    ask(server, data[0], rest);
   } else {
     converse(server, rest);
   }

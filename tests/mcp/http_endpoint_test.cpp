@@ -8,8 +8,8 @@
 #include <catch2/catch.hpp>
 
 #include "core/limits.h"
+#include "http_support.h"
 #include "mcp/http_headers.h"
-#include "support.h"
 
 namespace quiver::mcp {
 namespace {
@@ -17,43 +17,14 @@ namespace {
 using test::modern;
 using test::request;
 
-struct Site {
-  test::World world;
-  Server server{world.offer(), test::inline_work};
-  HttpEndpoint endpoint{server, {{"quiver.lan", "other.lan:81"}, {"https://app.example"}}};
+using test::Site;
 
-  static HttpRequest post(std::string body) {
-    return {"POST",
-            "/mcp",
-            {{"host", "127.0.0.1:7600"},
-             {"content-type", "application/json"},
-             {"accept", "application/json, text/event-stream"}},
-            std::move(body)};
-  }
-  /// A modern request with the headers it must have.
-  static HttpRequest modern_post(const Json& id, const std::string& method,
-                                 Json params = Json::object()) {
-    HttpRequest http = post(modern(id, method, params));
-    http.headers["mcp-protocol-version"] = "2026-07-28";
-    http.headers["mcp-method"] = method;
-    if (params.contains("name")) http.headers["mcp-name"] = params["name"];
-    return http;
-  }
-  HttpResponse send(const HttpRequest& http) const {
-    const auto responder = std::make_shared<test::KeptResponder>();
-    endpoint.handle(http, responder);
-    REQUIRE(responder->response());
-    return *responder->response();
-  }
-  int status(const HttpRequest& http) const { return send(http).status; }
-  int error(const HttpRequest& http) const {
-    return test::parsed(send(http).body)["error"]["code"];
-  }
-};
+const HttpEndpointOptions kNeighbours{
+    .access = {{"quiver.lan", "other.lan:81"}, {"https://app.example"}}};
 
 TEST_CASE("HttpEndpoint: only hosts and origins that are ours", "[mcp][http]") {
-  const Site site;
-  HttpRequest http = Site::post(request(1, "ping"));
+  Site site(kNeighbours);
+  HttpRequest http = Site::in(site.open(), request(1, "ping"));
   for (const char* host : {"localhost", "localhost:7600", "LocalHost:1", "127.0.0.1", "[::1]",
                            "[::1]:65535", "quiver.lan", "QUIVER.lan:9", "other.lan:81"}) {
     http.headers["host"] = host;
@@ -75,8 +46,8 @@ TEST_CASE("HttpEndpoint: only hosts and origins that are ours", "[mcp][http]") {
 }
 
 TEST_CASE("HttpEndpoint: origins", "[mcp][http]") {
-  const Site site;
-  HttpRequest http = Site::post(request(1, "ping"));
+  Site site(kNeighbours);
+  HttpRequest http = Site::in(site.open(), request(1, "ping"));
   for (const char* origin : {"http://localhost", "http://localhost:6274", "https://127.0.0.1:1",
                              "http://[::1]:3000", "https://app.example"}) {
     http.headers["origin"] = origin;
@@ -93,27 +64,38 @@ TEST_CASE("HttpEndpoint: origins", "[mcp][http]") {
 }
 
 TEST_CASE("HttpEndpoint: an evil page is turned away before its body is looked at", "[mcp][http]") {
-  const Site site;
+  Site site;
   HttpRequest http = Site::post("not JSON");
   http.method = "GET";
   http.headers["origin"] = "http://evil.example.com";
   CHECK(site.status(http) == 403);
 }
 
-TEST_CASE("HttpEndpoint: POST alone", "[mcp][http]") {
-  const Site site;
-  for (const char* method : {"GET", "DELETE", "PUT", "OPTIONS", "HEAD", "post"}) {
-    HttpRequest http = Site::post(request(1, "ping"));
+TEST_CASE("HttpEndpoint: methods", "[mcp][http]") {
+  Site site;
+  const std::string session = site.open();
+  for (const char* method : {"PUT", "OPTIONS", "HEAD", "post", "PATCH"}) {
+    HttpRequest http = Site::in(session, request(1, "ping"));
     http.method = method;
+    const HttpResponse refused = site.send(http);
+    CHECK(refused.status == 405);
+    CHECK(refused.headers.at("allow") == "POST, GET, DELETE");
+  }
+  // The modern era has neither sessions nor streams of their own.
+  for (const char* method : {"GET", "DELETE"}) {
+    HttpRequest http = Site::get(session);
+    http.method = method;
+    http.headers["mcp-protocol-version"] = "2026-07-28";
     const HttpResponse refused = site.send(http);
     CHECK(refused.status == 405);
     CHECK(refused.headers.at("allow") == "POST");
   }
+  CHECK(site.status(Site::in(session, request(1, "ping"))) == 200);
 }
 
 TEST_CASE("HttpEndpoint: content types", "[mcp][http]") {
-  const Site site;
-  HttpRequest http = Site::post(request(1, "ping"));
+  Site site;
+  HttpRequest http = Site::in(site.open(), request(1, "ping"));
   for (const char* type :
        {"application/json", "Application/JSON; charset=utf-8", " application/json ;x=y"}) {
     http.headers["content-type"] = type;
@@ -130,10 +112,10 @@ TEST_CASE("HttpEndpoint: content types", "[mcp][http]") {
 }
 
 TEST_CASE("HttpEndpoint: what a client must accept", "[mcp][http]") {
-  const Site site;
-  HttpRequest http = Site::post(request(1, "ping"));
-  for (const char* accept : {"*/*", "application/json", "text/event-stream", "application/*;q=0.1",
-                             "text/html, APPLICATION/json;q=0.5"}) {
+  Site site;
+  HttpRequest http = Site::in(site.open(), request(1, "ping"));
+  for (const char* accept :
+       {"*/*", "application/json", "application/*;q=0.1", "text/html, APPLICATION/json;q=0.5"}) {
     http.headers["accept"] = accept;
     CHECK(site.status(http) == 200);
   }
@@ -146,7 +128,7 @@ TEST_CASE("HttpEndpoint: what a client must accept", "[mcp][http]") {
 }
 
 TEST_CASE("HttpEndpoint: bodies that are no message", "[mcp][http]") {
-  const Site site;
+  Site site;
   CHECK(site.status(Site::post("garbage")) == 400);
   CHECK(site.error(Site::post("garbage")) == -32700);
   CHECK(site.error(Site::post("")) == -32700);
@@ -157,71 +139,8 @@ TEST_CASE("HttpEndpoint: bodies that are no message", "[mcp][http]") {
   CHECK(site.status(Site::post(std::string(limits::kMessageBytesMax + 1, ' '))) == 413);
 }
 
-TEST_CASE("HttpEndpoint: legacy requests need no session", "[mcp][http]") {
-  const Site site;
-  const HttpResponse opened =
-      site.send(Site::post(request(0, "initialize", {{"protocolVersion", "2025-11-25"}})));
-  CHECK(opened.status == 200);
-  CHECK(opened.headers.at("content-type") == "application/json");
-  CHECK(opened.headers.count("mcp-session-id") == 0);
-  CHECK(test::parsed(opened.body)["result"]["protocolVersion"] == "2025-11-25");
-
-  const HttpResponse told =
-      site.send(Site::post(R"({"jsonrpc":"2.0","method":"notifications/initialized"})"));
-  CHECK(told.status == 202);
-  CHECK(told.body.empty());
-  CHECK(site.send(Site::post(R"({"jsonrpc":"2.0","id":1,"result":{}})")).status == 202);
-
-  HttpRequest list = Site::post(request(1, "tools/list"));
-  const auto tool = [&] { return test::parsed(site.send(list).body)["result"]["tools"][0]; };
-  CHECK_FALSE(tool().contains("title"));
-  list.headers["mcp-protocol-version"] = "2025-06-18";
-  CHECK(tool().contains("title"));
-  list.headers["mcp-protocol-version"] = " 2024-11-05 ";
-  CHECK_FALSE(tool().contains("annotations"));
-
-  // JSON-RPC's own errors are no errors of HTTP here.
-  const HttpResponse unknown = site.send(Site::post(request(1, "prompts/list")));
-  CHECK(unknown.status == 200);
-  CHECK(test::parsed(unknown.body)["error"]["code"] == -32601);
-}
-
-TEST_CASE("HttpEndpoint: a version header that names no revision is refused", "[mcp][http]") {
-  const Site site;
-  for (const std::string& body :
-       {request(1, "tools/list"), std::string(R"({"jsonrpc":"2.0","method":"n"})"),
-        "[" + request(1, "ping") + "]"}) {
-    HttpRequest http = Site::post(body);
-    http.headers["mcp-protocol-version"] = "2025-01-01";
-    CHECK(site.status(http) == 400);
-    CHECK(site.error(http) == -32022);
-  }
-}
-
-TEST_CASE("HttpEndpoint: batches belong to 2025-03-26 alone", "[mcp][http]") {
-  const Site site;
-  HttpRequest batch =
-      Site::post("[" + request(1, "ping") + R"(,{"jsonrpc":"2.0","method":"n"},7,)" +
-                 request(2, "tools/call", {{"name", "echo"}}) + "]");
-  for (const char* version : {"2024-11-05", "2025-06-18", "2025-11-25", "2026-07-28"}) {
-    batch.headers["mcp-protocol-version"] = version;
-    CHECK(site.status(batch) == 400);
-    CHECK(site.error(batch) == -32600);
-  }
-  batch.headers["mcp-protocol-version"] = "2025-03-26";
-  const Json replies = test::parsed(site.send(batch).body);
-  REQUIRE(replies.size() == 3);
-  CHECK(replies[0]["id"] == 1);
-  CHECK(replies[1]["error"]["code"] == -32600);
-  CHECK(replies[2]["id"] == 2);
-  batch.headers.erase("mcp-protocol-version");
-  CHECK(site.status(batch) == 200);
-  CHECK(site.status(Site::post(R"([{"jsonrpc":"2.0","method":"n"}])")) == 202);
-  CHECK(site.status(Site::post("[]")) == 400);
-}
-
 TEST_CASE("HttpEndpoint: a modern request whose headers say what its body says", "[mcp][http]") {
-  const Site site;
+  Site site;
   const HttpResponse found = site.send(Site::modern_post("d", "server/discover"));
   CHECK(found.status == 200);
   CHECK(test::parsed(found.body)["result"]["resultType"] == "complete");
@@ -240,7 +159,7 @@ TEST_CASE("HttpEndpoint: a modern request whose headers say what its body says",
 }
 
 TEST_CASE("HttpEndpoint: a modern request whose headers say something else", "[mcp][http]") {
-  const Site site;
+  Site site;
   const HttpRequest good = Site::modern_post(1, "tools/call", {{"name", "echo"}});
   CHECK(site.status(good) == 200);
   struct Case {
@@ -280,7 +199,7 @@ TEST_CASE("HttpEndpoint: a modern request whose headers say something else", "[m
 }
 
 TEST_CASE("HttpEndpoint: modern faults have a status of their own", "[mcp][http]") {
-  const Site site;
+  Site site;
   for (const char* method : {"initialize", "ping", "logging/setLevel", "resources/subscribe",
                              "prompts/list", "nonsense"}) {
     const HttpRequest http = Site::modern_post(1, method);
@@ -315,7 +234,7 @@ TEST_CASE("HttpEndpoint: modern faults have a status of their own", "[mcp][http]
 }
 
 TEST_CASE("HttpEndpoint: modern notifications are taken, responses are not", "[mcp][http]") {
-  const Site site;
+  Site site;
   HttpRequest told = Site::post(
       Json{{"jsonrpc", "2.0"}, {"method", "n"}, {"params", {{"_meta", test::modern_meta()}}}}
           .dump());
@@ -328,34 +247,6 @@ TEST_CASE("HttpEndpoint: modern notifications are taken, responses are not", "[m
   CHECK(site.status(told) == 400);
   told.body = R"({"jsonrpc":"2.0","id":1,"result":{}})";
   CHECK(site.status(told) == 400);
-}
-
-TEST_CASE("HttpEndpoint: a disconnect cancels a modern call and no legacy one", "[mcp][http]") {
-  Site site;
-  bool cancelled = false;
-  site.world.executor.on("echo", [&](const CallContext& call, const Json&) -> Result<Json> {
-    cancelled = call.cancel.cancelled();
-    return Json::object();
-  });
-  // Already gone when the call begins: it is not even begun.
-  site.world.executor.on("store", [](const CallContext&, const Json&) -> Result<Json> {
-    return Json{{"stored", 1}};
-  });
-  const auto send = [&](const HttpRequest& http) {
-    const auto responder = std::make_shared<test::KeptResponder>();
-    responder->hang_up();
-    site.endpoint.handle(http, responder);
-    return *responder->response();
-  };
-  const auto result = [&](const HttpRequest& http) {
-    return test::parsed(send(http).body)["result"];
-  };
-  CHECK(send(Site::modern_post(1, "tools/call", {{"name", "store"}})).body.empty());
-  CHECK(site.world.stored.request_id.empty());
-  CHECK(result(Site::post(request(1, "tools/call", {{"name", "store"}})))["content"][0]["text"] ==
-        R"({"stored":1})");
-  result(Site::post(request(1, "tools/call", {{"name", "echo"}})));
-  CHECK_FALSE(cancelled);
 }
 
 TEST_CASE("http_headers: encoded values", "[mcp][http]") {

@@ -13,7 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "mcp/http_endpoint.h"
 #include "mcp/operation_tools.h"
 #include "mcp/product_offer.h"
 #include "mcp/server.h"
@@ -99,23 +98,6 @@ Status inline_work(const std::function<void()>& work);
 /// The reply to a request whose work is inline; empty text if there was none.
 Reply answer(const Server& server, Request request, std::shared_ptr<Session> session,
              const Error* busy = nullptr);
-
-/// Keeps one HTTP response.
-class KeptResponder final : public HttpResponder {
- public:
-  void respond(HttpResponse response) override { response_ = std::move(response); }
-  std::shared_ptr<HttpStream> stream(HttpResponse) override { return nullptr; }
-  void on_gone(std::function<void()> gone) override {
-    if (gone_) gone();
-  }
-  /// The client is gone from the start.
-  void hang_up() { gone_ = true; }
-  const std::optional<HttpResponse>& response() const { return response_; }
-
- private:
-  bool gone_ = false;
-  std::optional<HttpResponse> response_;
-};
 
 /// A peer in memory: what it says is queued, what it hears is kept.
 class MemoryTransport final : public Transport {

@@ -61,12 +61,56 @@ test('HTTP', async (t) => {
   const server = await startHttp(t, environment(tempDir(t)));
   const { url } = server;
 
-  await t.test('GET and DELETE are not offered', async () => {
-    for (const method of ['GET', 'DELETE']) {
-      const reply = await http(url, { method, headers: { accept: 'text/event-stream' } });
-      assert.equal(reply.status, 405);
-      assert.match(reply.headers.allow, /POST/);
-    }
+  /// Headers of a session that has just begun.
+  const open = async () => {
+    const reply = await http(url, { body: initialize });
+    assert.equal(reply.status, 200);
+    assert.match(reply.headers['mcp-session-id'], /^[\x21-\x7e]{32,}$/);
+    return { ...json, 'mcp-session-id': reply.headers['mcp-session-id'] };
+  };
+  const list = { jsonrpc: '2.0', id: 2, method: 'tools/list' };
+
+  await t.test('a session lasts from initialize to DELETE', async () => {
+    const headers = await open();
+    assert.equal((await http(url, { headers, body: list })).status, 200);
+    assert.equal((await http(url, { method: 'DELETE', headers })).status, 204);
+    assert.equal((await http(url, { headers, body: list })).status, 404);
+    assert.equal((await http(url, { body: list })).status, 400);
+    assert.equal((await http(url, { method: 'GET', headers })).status, 404);
+  });
+
+  await t.test('GET listens, once in each session, and ends with it', async () => {
+    const headers = { ...(await open()), accept: 'text/event-stream' };
+    const listen = () => {
+      const stream = { text: '' };
+      stream.begun = new Promise((resolve, reject) => {
+        const call = request(url, { method: 'GET', headers }, (reply) => {
+          stream.reply = reply;
+          stream.ended = new Promise((end) => reply.on('end', end));
+          reply.on('data', (chunk) => {
+            stream.text += chunk;
+            resolve();
+          });
+        });
+        call.on('error', reject);
+        call.end();
+      });
+      return stream;
+    };
+    const stream = listen();
+    await withDeadline(stream.begun, 'the first event');
+    assert.equal(stream.reply.statusCode, 200);
+    assert.match(stream.reply.headers['content-type'], /^text\/event-stream/);
+    assert.match(stream.text, /^id: 0:0\nretry: \d+\ndata: \n\n/);
+    assert.equal((await http(url, { method: 'GET', headers })).status, 409);
+    assert.equal((await http(url, { method: 'DELETE', headers })).status, 204);
+    await withDeadline(stream.ended, 'the end of the stream');
+  });
+
+  await t.test('the older HTTP+SSE is off, and says how to turn it on', async () => {
+    const reply = await http(url.replace('/mcp', '/sse'), { method: 'GET' });
+    assert.equal(reply.status, 404);
+    assert.match(reply.body, /server\.legacy_sse/);
   });
 
   await t.test('initialize is answered as JSON in the version asked for', async () => {
@@ -123,6 +167,7 @@ test('HTTP', async (t) => {
 
   await t.test('a notification is accepted without a body', async () => {
     const reply = await http(url, {
+      headers: await open(),
       body: { jsonrpc: '2.0', method: 'notifications/initialized' },
     });
     assert.deepEqual([reply.status, reply.body], [202, '']);
@@ -170,4 +215,42 @@ test('HTTP', async (t) => {
     assert.ok(sanitized || memoryMiB(server.pid, 'VmHWM') < 300);
     assert.equal((await http(url, { body: initialize })).status, 200);
   });
+});
+
+test('HTTP+SSE, for clients of before 2025-03-26', async (t) => {
+  const server = await startHttp(
+    t,
+    environment(tempDir(t), { QV_SERVER_LEGACY_SSE: 'true' }),
+  );
+  const sse = server.url.replace('/mcp', '/sse');
+  const events = [];
+  let wake = () => {};
+  const call = request(sse, { headers: { accept: 'text/event-stream' } }, (reply) => {
+    let text = '';
+    reply.on('data', (chunk) => {
+      text += chunk;
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        events.push(text.slice(0, end));
+        text = text.slice(end + 2);
+      }
+      wake();
+    });
+  });
+  call.end();
+  t.after(() => call.destroy());
+  const event = async (index) => {
+    while (events.length <= index) {
+      const more = new Promise((resolve) => {
+        wake = resolve;
+      });
+      await withDeadline(more, `event ${index}`);
+    }
+    return events[index];
+  };
+  const [, path] = /^event: endpoint\ndata: (.*)$/.exec(await event(0));
+  const messages = new URL(path, sse).href;
+  assert.equal((await http(messages, { body: initialize })).status, 202);
+  const [, opened] = /^event: message\ndata: (.*)$/.exec(await event(1));
+  assert.equal(JSON.parse(opened).result.protocolVersion, '2025-11-25');
+  assert.equal((await http(`${messages}x`, { body: initialize })).status, 404);
 });
