@@ -116,8 +116,8 @@ void LocalReplica::commit_run(const std::vector<Pending*>& run) {
   std::vector<LogEntry> entries;
   entries.reserve(run.size());
   for (auto* pending : run) {
-    entries.push_back({kOnlyTerm, Seq{0}, pending->request_id,
-                       std::move(std::get<Mutation>(pending->request))});
+    entries.push_back(
+        {kOnlyTerm, Seq{0}, pending->request_id, std::move(std::get<Mutation>(pending->request))});
   }
   commit_entries(run, entries);
 }

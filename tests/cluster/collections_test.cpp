@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include <catch2/catch.hpp>
@@ -199,6 +201,44 @@ TEST_CASE("Collections: a dropped collection is gone, and a new one of that name
   CHECK(*f.make("a", 2)->count(CallContext{}, std::nullopt) == 0);
   f.restart();
   CHECK(*(*f.collections->find("a"))->count(CallContext{}, std::nullopt) == 0);
+}
+
+TEST_CASE("Collections: one whose files are damaged can be dropped", "[cluster]") {
+  Fixture f;
+  auto a = f.make("a", 1);
+  REQUIRE(a->upsert(CallContext{}, random_points(10)).ok());
+  const auto files = f.dir.path() / "shards" / a->spec().id;
+  a.reset();
+  f.collections.reset();
+  std::ofstream(files / "0" / "MANIFEST") << "no manifest";
+  f.restart();
+  a = *f.collections->find("a");
+  CHECK(a->count(CallContext{}, std::nullopt).error().code == ErrorCode::Corruption);
+  REQUIRE(f.collections->drop(CallContext{}, "a").ok());
+  CHECK(f.collections->find("a").error().code == ErrorCode::NotFound);
+  CHECK_FALSE(std::filesystem::exists(files));
+  CHECK(*f.make("a", 1)->count(CallContext{}, std::nullopt) == 0);
+}
+
+TEST_CASE("Collections: a catalogue that lost a collection is not taken for the truth",
+          "[cluster]") {
+  Fixture f;
+  auto a = f.make("a", 1);
+  REQUIRE(a->upsert(CallContext{}, random_points(10)).ok());
+  const auto id = a->spec().id;
+  a.reset();
+  f.collections.reset();
+  std::filesystem::remove_all(f.dir.path() / "meta");
+  f.restart();
+  // The second time, too: the database of the catalogue has been made anew by then.
+  for (int i = 0; i < 2; ++i) {
+    const auto listed = f.collections->list();
+    REQUIRE_FALSE(listed.ok());
+    CHECK(listed.error().code == ErrorCode::Corruption);
+    CHECK(listed.error().message.find(id) != std::string::npos);
+  }
+  std::filesystem::remove_all(f.dir.path() / "shards" / id);
+  CHECK(f.collections->list()->empty());
 }
 
 TEST_CASE("Collections: an unknown name is answered with what is near", "[cluster]") {
