@@ -88,6 +88,34 @@ TEST_CASE("Collection: search over shards equals brute force", "[cluster]") {
   }
 }
 
+TEST_CASE("Collection: fewer hits are the beginning of more hits, however many are equally near",
+          "[cluster]") {
+  const auto shards = GENERATE(1U, 3U);
+  Fixture f;
+  auto collection = f.make("points", shards);
+  std::vector<Point> points(60);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    points[i].id = PointId(points.size() - i);  // Against the order in which they are stored.
+    points[i].vector = {1.0F, i % 20 == 0 ? 1.0F : 0.0F, 0.0F};
+  }
+  REQUIRE(collection->upsert(CallContext{}, points).ok());
+  Query query;
+  query.vector = {1.0F, 0.0F, 0.0F};
+  query.exact = true;
+  query.k = 60;
+  const auto all = collection->search(CallContext{}, query);
+  REQUIRE(all.ok());
+  REQUIRE(all->size() == 60);
+  for (query.k = 1; query.k < 60; ++query.k) {
+    const auto some = collection->search(CallContext{}, query);
+    REQUIRE(some.ok());
+    REQUIRE(some->size() == query.k);
+    for (std::size_t i = 0; i < query.k; ++i) {
+      REQUIRE((*some)[i].point.id == (*all)[i].point.id);
+    }
+  }
+}
+
 TEST_CASE("Collection: scroll visits every point once, in order of id", "[cluster]") {
   const auto shards = GENERATE(1U, 4U);
   Fixture f;
