@@ -72,6 +72,13 @@ struct Connection::State {
     return true;
   }
 
+  /// Ends what admit() began, however the job ends.
+  struct Admitted {
+    State& state;
+    std::size_t bytes;
+    ~Admitted() { state.release(bytes); }
+  };
+
   /// Answers a job; `busy`, if there is one, in place of its tool calls.
   void run(Job& job, const Error* busy) {
     std::vector<std::string> replies = std::move(job.replies);
@@ -190,12 +197,12 @@ void Connection::dispatch(Job job) {
   // std::function wants a copyable closure.
   const auto shared = std::make_shared<Job>(std::move(job));
   const Status submitted = submit_([state = state_, shared] {
+    const State::Admitted admitted{*state, shared->bytes};
     state->run(*shared, nullptr);
-    state->release(shared->bytes);
   });
   if (submitted.ok()) return;
+  const State::Admitted admitted{*state_, bytes};
   state_->run(*shared, &submitted.error());
-  state_->release(bytes);
 }
 
 void Connection::drain() {

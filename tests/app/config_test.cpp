@@ -16,7 +16,7 @@
 
 #include "app/config_keys.h"
 #include "app/logging.h"
-#include "tests/app/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace quiver::app {
 namespace {

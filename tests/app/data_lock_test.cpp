@@ -13,7 +13,7 @@
 #include <sys/un.h>
 
 #include "app/owner_socket.h"
-#include "tests/app/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace quiver::app {
 namespace {

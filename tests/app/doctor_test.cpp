@@ -12,7 +12,7 @@
 #include "app/data_lock.h"
 #include "app/fd.h"
 #include "tests/app/fake_store.h"
-#include "tests/app/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace quiver::app {
 namespace {

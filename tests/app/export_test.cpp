@@ -9,7 +9,7 @@
 #include "app/exporter.h"
 #include "app/importer.h"
 #include "tests/app/fake_store.h"
-#include "tests/app/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace quiver::app {
 namespace {

@@ -14,7 +14,7 @@
 #include "app/shared_executor.h"
 #include "tests/app/fake_engine.h"
 #include "tests/app/peer.h"
-#include "tests/app/temp_dir.h"
+#include "tests/support/temp_dir.h"
 
 namespace quiver::app {
 namespace {

@@ -1,6 +1,8 @@
 // One memory, many clients: three SDK clients, each with a `quiver mcp` of its own, on one data
 // directory. The process that owns the directory is killed in the middle.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from '../clients/connect.mjs';
 import {
@@ -14,16 +16,16 @@ import {
   until,
 } from './support.mjs';
 
-const writesEach = 1000;
-const textsEach = 40;
+const writes = 1000;
+const texts = 40;
 const dimension = 384;
 
 /// The calls of one client: texts spread among vectors, every id its own.
 function* calls(name) {
   const random = randomSource(name.charCodeAt(0));
-  for (let i = 0; i < writesEach; ++i) {
+  for (let i = 0; i < writes; ++i) {
     const id = `${name}${i}`;
-    if (i % (writesEach / textsEach) === 0) {
+    if (i % (writes / texts) === 0) {
       yield [
         'memory_store',
         { collection: 'shared', items: [{ id, text: `Remark ${id}.` }] },
@@ -95,9 +97,7 @@ async function everyIdOnce(t, env, names) {
     ids.push(...page.items.map((item) => item.id));
     cursor = page.next_cursor;
   } while (cursor);
-  const expected = names.flatMap((name) =>
-    Array.from({ length: writesEach }, (_, i) => `${name}${i}`),
-  );
+  const expected = names.flatMap((name) => Array.from({ length: writes }, (_, i) => `${name}${i}`));
   assert.deepEqual(ids.sort(), expected.sort());
   assert.equal(await reader.count('shared'), expected.length);
   for (const name of names) {
@@ -122,7 +122,7 @@ test('three clients, 1,000 writes each, the owner killed in the middle', async (
   const names = ['a', 'b', 'c'];
   const writing = Promise.all(clients.map((client, i) => client.write(names[i])));
   const kill = until(
-    () => clients.every((client) => client.done > writesEach / 3),
+    () => clients.every((client) => client.done > writes / 3),
     'a third is written',
   ).then(() => {
     owner.killed = true;
@@ -147,9 +147,37 @@ test('clients of a killed `quiver serve` go on by themselves', async (t) => {
   const names = ['a', 'b'];
   const writing = Promise.all(clients.map((client, i) => client.write(names[i])));
   const kill = until(
-    () => clients.every((client) => client.done > writesEach / 3),
+    () => clients.every((client) => client.done > writes / 3),
     'a third is written',
   ).then(() => serve.kill('SIGKILL'));
   await Promise.all([writing, kill]);
+  await everyIdOnce(t, env, names);
+});
+
+test('owner after owner is killed', async (t) => {
+  const env = environment(tempDir(t));
+  const where = { command: quiver, args: ['mcp'], env };
+  const clients = ['v1', 'v2-modern', 'v1', 'v2-legacy'].map((kind) => new Desktop(kind, where));
+  await clients[0].open();
+  await clients[0].session.get('collection_create', { name: 'shared', embedder: 'minilm' });
+  await Promise.all(clients.slice(1).map((client) => client.open()));
+  t.after(() => Promise.all(clients.map((client) => client.session.close())));
+
+  const names = ['a', 'b', 'c', 'd'];
+  const written = () => clients.reduce((sum, client) => sum + client.done, 0);
+  const owner = () => {
+    const pid = Number(/^\d+/.exec(readFileSync(join(env.QV_DATA_DIR, 'lock'), 'utf8')));
+    return clients.find((client) => client.pid === pid);
+  };
+  const kill = async () => {
+    for (let round = 1; round <= 8; ++round) {
+      await until(() => written() > round * 400, `${round * 400} writes`);
+      const victim = await until(owner, 'an owner among the clients');
+      victim.killed = true;
+      process.kill(victim.pid, 'SIGKILL');
+    }
+  };
+  await Promise.all([...clients.map((client, i) => client.write(names[i])), kill()]);
+  assert.ok(clients.reduce((sum, client) => sum + client.restarts, 0) >= 8);
   await everyIdOnce(t, env, names);
 });

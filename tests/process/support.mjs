@@ -82,7 +82,11 @@ export class Program {
     });
     // A server that ends early closes its end; what matters then is how it ended.
     this.child.stdin.on('error', () => {});
-    this.exited = once(this.child, 'close').then(([code, signal]) => ({ code, signal }));
+    // A program that cannot be started has ended, too.
+    this.exited = once(this.child, 'close').then(
+      ([code, signal]) => ({ code, signal }),
+      (problem) => ({ code: null, signal: null, problem }),
+    );
   }
 
   get pid() {
