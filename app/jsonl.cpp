@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -22,14 +24,15 @@ Error invalid(const std::string& problem) {
   return {ErrorCode::InvalidArgument, problem};
 }
 
-Status check_text(const Json& text) {
+/// `least`: a text to embed has at least a byte; that of a point with a vector may be empty.
+Status check_text(const Json& text, std::size_t least) {
   if (!text.is_string()) {
     return invalid(std::string("text: expected a string, got ") + text.type_name());
   }
   const std::size_t bytes = text.get_ref<const std::string&>().size();
-  if (bytes >= 1 && bytes <= limits::kTextBytesMax) return Done{};
-  return invalid("text: must have 1 to " + std::to_string(limits::kTextBytesMax) + " bytes, has " +
-                 std::to_string(bytes));
+  if (bytes >= least && bytes <= limits::kTextBytesMax) return Done{};
+  return invalid("text: must have " + std::to_string(least) + " to " +
+                 std::to_string(limits::kTextBytesMax) + " bytes, has " + std::to_string(bytes));
 }
 
 Status check_vector(const Json& vector) {
@@ -66,7 +69,9 @@ Status check_point(const Json& point) {
   }
   QV_CHECK(check_keys(point));
   if (point.contains("id")) QV_CHECK(PointId::from_json(point.at("id")));
-  if (point.contains("text")) QV_CHECK(check_text(point.at("text")));
+  if (point.contains("text")) {
+    QV_CHECK(check_text(point.at("text"), point.contains("vector") ? 0 : 1));
+  }
   if (point.contains("vector")) QV_CHECK(check_vector(point.at("vector")));
   if (point.contains("metadata") && !point.at("metadata").is_object()) {
     return invalid(std::string("metadata: expected an object, got ") +
@@ -87,10 +92,20 @@ std::string without_code(const std::string& what) {
   return end == std::string::npos ? what : what.substr(end + 2);
 }
 
-/// Parses with bounded depth: what is deeper is refused before it is built.
+/// Parses with bounded depth: what is deeper is refused before it is built. Of two equal keys in
+/// one object nlohmann would keep the last without a word.
 Result<Json> parse_line(const std::string& line) {
   bool is_too_deep = false;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json&) {
+  std::optional<std::string> twice;
+  std::vector<std::set<std::string>> keys;
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (is_too_deep) return false;
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !twice) {
+      const auto& key = parsed.get_ref<const std::string&>();
+      if (!keys.back().insert(key).second) twice = key;
+    }
     const bool opens =
         event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
     if (opens && depth >= static_cast<int>(limits::kJsonDepthMax)) is_too_deep = true;
@@ -99,6 +114,7 @@ Result<Json> parse_line(const std::string& line) {
   try {
     Json json = Json::parse(line, watch);
     if (is_too_deep) return invalid("nested too deeply");
+    if (twice) return invalid("key " + Json(*twice).dump() + " appears twice in one object");
     return json;
   } catch (const Json::exception& problem) {
     return invalid("not JSON: " + without_code(problem.what()));

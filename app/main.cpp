@@ -6,6 +6,7 @@
 #include "app/cli.h"
 #include "app/cli_output.h"
 #include "app/commands.h"
+#include "app/open_files.h"
 #include "app/standard_streams.h"
 
 namespace {
@@ -15,6 +16,7 @@ quiver::app::ExitCode run(const std::vector<std::string>& arguments) {
   if (const auto status = quiver::app::ensure_standard_streams(); !status.ok()) {
     return ExitCode::Failed;
   }
+  raise_open_files_limit();
   auto parsed = parse_command_line(arguments);
   if (const auto* exit = std::get_if<CliExit>(&parsed)) {
     write_stderr(exit->error);

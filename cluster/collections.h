@@ -30,8 +30,8 @@ class Collections {
   /// naming the difference; FailedPrecondition for more copies than there are nodes.
   virtual Result<Created> create(const CallContext& call, CollectionSpec spec) = 0;
 
-  /// Removes the collection and its data; the number of points that went with it. A retry of the
-  /// same call.request_id answers the same. Errors: NotFound.
+  /// Removes the collection and its data; the number of points that went with it, 0 if they can no
+  /// longer be counted. A retry of the same call.request_id answers the same. Errors: NotFound.
   virtual Result<std::uint64_t> drop(const CallContext& call, std::string_view name) = 0;
 
   /// In order of name.

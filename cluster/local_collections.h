@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -47,6 +48,8 @@ class LocalCollections final : public Collections {
   /// Opens the catalogue if it is not open.
   Status ensure_open();
   Status load_catalogue();
+  /// Errors: Corruption if there are files of a collection whose id is not among `known`.
+  Status check_complete(const std::set<std::string>& known) const;
   Result<Created> register_collection(CollectionSpec spec);
   /// Removes the files of a deleted collection, or leaves that to the next start.
   void remove_files(const std::string& collection_id);

@@ -113,18 +113,33 @@ void LocalReplica::commit(const std::vector<Pending*>& group) {
 }
 
 void LocalReplica::commit_run(const std::vector<Pending*>& run) {
+  std::vector<LogEntry> entries;
+  entries.reserve(run.size());
+  for (auto* pending : run) {
+    entries.push_back(
+        {kOnlyTerm, Seq{0}, pending->request_id, std::move(std::get<Mutation>(pending->request))});
+  }
+  commit_entries(run, entries);
+}
+
+void LocalReplica::commit_entries(std::span<Pending* const> run, std::span<LogEntry> entries) {
   const auto fail_all = [&](const Error& error) {
     for (auto* pending : run) pending->result = error;
   };
-  std::vector<LogEntry> entries;
-  entries.reserve(run.size());
   Seq seq = shard_->tail().seq;
-  for (auto* pending : run) {
+  for (auto& entry : entries) {
     seq = next(seq);
-    entries.push_back(
-        {kOnlyTerm, seq, pending->request_id, std::move(std::get<Mutation>(pending->request))});
+    entry.seq = seq;
   }
-  if (auto appended = shard_->append(entries); !appended.ok()) return fail_all(appended.error());
+  const auto appended = shard_->append(entries);
+  if (!appended.ok() && appended.error().code == ErrorCode::InvalidArgument && run.size() > 1) {
+    // Nothing was appended because of what one writer wants: the others must not fail with it.
+    const std::size_t half = run.size() / 2;
+    commit_entries(run.first(half), entries.first(half));
+    commit_entries(run.subspan(half), entries.subspan(half));
+    return;
+  }
+  if (!appended.ok()) return fail_all(appended.error());
   auto results = shard_->apply_through(seq);
   if (!results.ok()) return fail_all(results.error());
   if (results->size() != run.size()) {

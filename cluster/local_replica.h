@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -49,6 +50,8 @@ class LocalReplica {
   void lead(std::unique_lock<std::mutex>& lock);
   void commit(const std::vector<Pending*>& group);
   void commit_run(const std::vector<Pending*>& run);
+  /// One entry for each of `run`, in order.
+  void commit_entries(std::span<Pending* const> run, std::span<LogEntry> entries);
 
   const std::unique_ptr<storage::Shard> shard_;
   std::mutex mutex_;

@@ -15,22 +15,18 @@ std::vector<T> first_of(std::vector<std::vector<T>> parts, std::size_t count, Be
     all.insert(all.end(), std::make_move_iterator(part.begin()),
                std::make_move_iterator(part.end()));
   }
-  const auto kept = static_cast<std::ptrdiff_t>(std::min(count, all.size()));
-  std::partial_sort(all.begin(), all.begin() + kept, all.end(), before);
-  all.erase(all.begin() + kept, all.end());
+  std::stable_sort(all.begin(), all.end(), before);
+  if (all.size() > count) {
+    all.erase(all.begin() + static_cast<std::ptrdiff_t>(count), all.end());
+  }
   return all;
 }
 
 }  // namespace
 
 std::vector<ScoredPoint> merge_hits(std::vector<std::vector<ScoredPoint>> answers, std::size_t k) {
-  const auto before = [](const ScoredPoint& a, const ScoredPoint& b) {
-    if (a.score != b.score) return a.score > b.score;
-    return a.point.id < b.point.id;
-  };
-  // A shard breaks ties by slot, which means nothing to a client.
-  for (auto& answer : answers) std::stable_sort(answer.begin(), answer.end(), before);
-  return first_of(std::move(answers), k, before);
+  return first_of(std::move(answers), k,
+                  [](const ScoredPoint& a, const ScoredPoint& b) { return a.score > b.score; });
 }
 
 std::vector<Point> merge_pages(std::vector<std::vector<Point>> pages, std::size_t limit) {

@@ -38,11 +38,13 @@ Result<std::optional<SearchPosition>> position_of(const PagedSearch& search) {
 std::size_t first_behind(const SearchPosition& position, const std::vector<ScoredPoint>& hits) {
   std::size_t index = 0;
   while (index < hits.size() && hits[index].score > position.score) ++index;
-  // Hits of equal score are in order of id; the one we stopped at may be gone by now.
-  for (std::size_t i = index; i < hits.size() && hits[i].score == position.score; ++i) {
-    if (position.is_at(hits[i])) return i + 1;
+  std::size_t end = index;
+  for (; end < hits.size() && hits[end].score == position.score; ++end) {
+    if (position.is_at(hits[end])) return end + 1;
   }
-  return index;
+  // The hit we stopped at is gone. Of those as near, the ones before it were read.
+  const std::size_t before = position.seen > 0 ? position.seen - 1 : 0;
+  return std::clamp(before, index, end);
 }
 
 /// Removes what is no hit. Returns whether all that remains of the answer is here.

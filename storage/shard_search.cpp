@@ -53,6 +53,7 @@ class Search {
  private:
   struct Winner {
     float distance;
+    Slot slot;
     Point point;
   };
   enum class Verdict { Fine, Stale };
@@ -160,7 +161,7 @@ class Search {
       // A winner of an earlier look, which only a filter makes necessary, may have got another slot
       // since.
       if (query_.filter && !winner_ids_.insert(points[i]->id).second) continue;
-      winners_.push_back({near[i].distance, std::move(*points[i])});
+      winners_.push_back({near[i].distance, near[i].slot, std::move(*points[i])});
     }
     return Verdict::Fine;
   }
@@ -173,8 +174,10 @@ class Search {
   }
 
   std::vector<ScoredPoint> answer() {
+    // Ties by slot, as the index cut them: then fewer hits are the beginning of more hits, and
+    // paging through equally near points leaves none out.
     const auto nearer = [](const Winner& a, const Winner& b) {
-      return a.distance != b.distance ? a.distance < b.distance : a.point.id < b.point.id;
+      return a.distance != b.distance ? a.distance < b.distance : raw(a.slot) < raw(b.slot);
     };
     std::sort(winners_.begin(), winners_.end(), nearer);
     if (winners_.size() > query_.k) winners_.resize(query_.k);

@@ -108,6 +108,19 @@ Status ShardStore::drop_collection(const std::string& collection_id) {
   return remove_tree(grave);
 }
 
+Result<std::vector<std::string>> ShardStore::collections() const {
+  std::vector<std::string> ids;
+  std::error_code problem;
+  auto entry = std::filesystem::directory_iterator(state_->root, problem);
+  if (problem == std::errc::no_such_file_or_directory) return ids;
+  for (; !problem && entry != std::filesystem::directory_iterator(); entry.increment(problem)) {
+    auto name = entry->path().filename().string();
+    if (check_collection_id(name).ok()) ids.push_back(std::move(name));
+  }
+  if (problem) return file_error(problem.value(), "read the directory of the collections");
+  return ids;
+}
+
 Status ShardStore::sweep() {
   const auto trash = state_->root / kTrash;
   std::error_code problem;

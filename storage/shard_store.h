@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "core/collection_spec.h"
@@ -31,6 +33,9 @@ class ShardStore {
   /// Removes all shards of a collection; none of them may be open. Renames first, so that a crash
   /// in the middle leaves nothing that could come back.
   Status drop_collection(const std::string& collection_id);
+
+  /// Ids of the collections that have files here, in no order.
+  Result<std::vector<std::string>> collections() const;
 
   /// Finishes removals that a crash interrupted.
   Status sweep();

@@ -229,6 +229,8 @@ TEST_CASE("import: what a line of JSONL must not be", "[app][import]") {
       {"{\"id\":1,\"vector\":[]}", "1 to 4096 numbers, has 0"},
       {"{\"id\":1,\"vector\":[1,\"2\"]}", "vector[1]: expected a finite number, got \"2\""},
       {"{\"id\":1,\"vector\":[1e300]}", "vector[0]: expected a finite number"},
+      {"{\"text\":\"a\",\"text\":\"b\"}", "key \"text\" appears twice"},
+      {"{\"text\":\"a\",\"metadata\":{\"o\":[{\"k\":1},{\"k\":1,\"k\":2}]}}", "key \"k\" appears"},
       {"{\"text\":\"a\"", "not JSON"},
       {"{\"text\":\"\xff\"}", "not JSON"},
       {std::string(100, '[') + std::string(100, ']'), "nested too deeply"},
@@ -242,6 +244,16 @@ TEST_CASE("import: what a line of JSONL must not be", "[app][import]") {
   REQUIRE(next.ok());
   CHECK((*next)->line == 3);
   CHECK_FALSE(reader.next()->has_value());
+}
+
+TEST_CASE("import: reads what an export may hold", "[app]") {
+  TempDir dir;
+  JsonlReader reader(dir.write(
+      "a.jsonl",
+      "{\"id\":1,\"text\":\"\",\"vector\":[1],\"metadata\":{\"a\":{\"k\":1},\"b\":{\"k\":1}}}\n"));
+  const auto record = reader.next();
+  REQUIRE(record.ok());
+  CHECK((*record)->point.at("text") == "");
 }
 
 TEST_CASE("import: vectors of several dimensions are refused", "[app][import]") {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include <catch2/catch.hpp>
@@ -83,6 +85,34 @@ TEST_CASE("Collection: search over shards equals brute force", "[cluster]") {
   for (std::size_t i = 0; i < query.k; ++i) {
     CHECK((*hits)[i].point.id == points[i].id);
     CHECK((*hits)[i].score == Approx(-distance(points[i].vector, query.vector)).margin(1e-5));
+  }
+}
+
+TEST_CASE("Collection: fewer hits are the beginning of more hits, however many are equally near",
+          "[cluster]") {
+  const auto shards = GENERATE(1U, 3U);
+  Fixture f;
+  auto collection = f.make("points", shards);
+  std::vector<Point> points(60);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    points[i].id = PointId(points.size() - i);  // Against the order in which they are stored.
+    points[i].vector = {1.0F, i % 20 == 0 ? 1.0F : 0.0F, 0.0F};
+  }
+  REQUIRE(collection->upsert(CallContext{}, points).ok());
+  Query query;
+  query.vector = {1.0F, 0.0F, 0.0F};
+  query.exact = true;
+  query.k = 60;
+  const auto all = collection->search(CallContext{}, query);
+  REQUIRE(all.ok());
+  REQUIRE(all->size() == 60);
+  for (query.k = 1; query.k < 60; ++query.k) {
+    const auto some = collection->search(CallContext{}, query);
+    REQUIRE(some.ok());
+    REQUIRE(some->size() == query.k);
+    for (std::size_t i = 0; i < query.k; ++i) {
+      REQUIRE((*some)[i].point.id == (*all)[i].point.id);
+    }
   }
 }
 
@@ -199,6 +229,44 @@ TEST_CASE("Collections: a dropped collection is gone, and a new one of that name
   CHECK(*f.make("a", 2)->count(CallContext{}, std::nullopt) == 0);
   f.restart();
   CHECK(*(*f.collections->find("a"))->count(CallContext{}, std::nullopt) == 0);
+}
+
+TEST_CASE("Collections: one whose files are damaged can be dropped", "[cluster]") {
+  Fixture f;
+  auto a = f.make("a", 1);
+  REQUIRE(a->upsert(CallContext{}, random_points(10)).ok());
+  const auto files = f.dir.path() / "shards" / a->spec().id;
+  a.reset();
+  f.collections.reset();
+  std::ofstream(files / "0" / "MANIFEST") << "no manifest";
+  f.restart();
+  a = *f.collections->find("a");
+  CHECK(a->count(CallContext{}, std::nullopt).error().code == ErrorCode::Corruption);
+  REQUIRE(f.collections->drop(CallContext{}, "a").ok());
+  CHECK(f.collections->find("a").error().code == ErrorCode::NotFound);
+  CHECK_FALSE(std::filesystem::exists(files));
+  CHECK(*f.make("a", 1)->count(CallContext{}, std::nullopt) == 0);
+}
+
+TEST_CASE("Collections: a catalogue that lost a collection is not taken for the truth",
+          "[cluster]") {
+  Fixture f;
+  auto a = f.make("a", 1);
+  REQUIRE(a->upsert(CallContext{}, random_points(10)).ok());
+  const auto id = a->spec().id;
+  a.reset();
+  f.collections.reset();
+  std::filesystem::remove_all(f.dir.path() / "meta");
+  f.restart();
+  // The second time, too: the database of the catalogue has been made anew by then.
+  for (int i = 0; i < 2; ++i) {
+    const auto listed = f.collections->list();
+    REQUIRE_FALSE(listed.ok());
+    CHECK(listed.error().code == ErrorCode::Corruption);
+    CHECK(listed.error().message.find(id) != std::string::npos);
+  }
+  std::filesystem::remove_all(f.dir.path() / "shards" / id);
+  CHECK(f.collections->list()->empty());
 }
 
 TEST_CASE("Collections: an unknown name is answered with what is near", "[cluster]") {

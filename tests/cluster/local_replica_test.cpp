@@ -110,6 +110,33 @@ TEST_CASE("LocalReplica: the same request id from two threads at once takes effe
   CHECK(raw(f.replica->shard().tail().seq) == 1);
 }
 
+TEST_CASE("LocalReplica: a write that cannot be stored fails alone, not with its group",
+          "[cluster]") {
+  Fixture f;
+  constexpr std::uint64_t kWriters = 6;
+  constexpr std::uint64_t kEach = 50;
+  std::atomic<std::uint64_t> stored{0};
+  std::atomic<std::uint64_t> refused{0};
+  std::vector<std::thread> writers;
+  for (std::uint64_t w = 0; w < kWriters; ++w) {
+    writers.emplace_back([&, w] {
+      for (std::uint64_t i = 0; i < kEach; ++i) {
+        const bool bad = w == 0;
+        // Finite, but its square is beyond what a distance can hold.
+        const auto result = f.replica->write(
+            CallContext{}, Mutation{UpsertPoints{{at(w * kEach + i, bad ? 1e30F : 1.0F)}}});
+        if (result.ok()) ++stored;
+        if (!result.ok() && result.error().code == ErrorCode::InvalidArgument) ++refused;
+      }
+    });
+  }
+  for (auto& writer : writers) writer.join();
+  CHECK(stored == (kWriters - 1) * kEach);
+  CHECK(refused == kEach);
+  CHECK(f.count() == (kWriters - 1) * kEach);
+  CHECK(raw(f.replica->shard().tail().seq) == (kWriters - 1) * kEach);
+}
+
 TEST_CASE("LocalReplica: erasing by filter sees what was written before it", "[cluster]") {
   Fixture f;
   f.write(Mutation{UpsertPoints{{at(1, 1, {{"k", "a"}}), at(2, 2, {{"k", "b"}})}}});

@@ -2,6 +2,8 @@
 
 #include "cluster/merge.h"
 
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 namespace quiver::cluster {
@@ -20,10 +22,10 @@ std::vector<std::string> ids(const std::vector<ScoredPoint>& hits) {
   return out;
 }
 
-TEST_CASE("merge_hits: nearest first over shards, ties by id", "[cluster]") {
+TEST_CASE("merge_hits: nearest first over shards, ties in order of shard", "[cluster]") {
   const auto merged =
       merge_hits({{hit(1, 0.9F), hit(9, 0.5F)}, {hit(4, 0.7F), hit(2, 0.5F)}, {}}, 10);
-  CHECK(ids(merged) == std::vector<std::string>{"1", "4", "2", "9"});
+  CHECK(ids(merged) == std::vector<std::string>{"1", "4", "9", "2"});
 }
 
 TEST_CASE("merge_hits: keeps k", "[cluster]") {
@@ -32,8 +34,22 @@ TEST_CASE("merge_hits: keeps k", "[cluster]") {
   CHECK(merge_hits({}, 3).empty());
 }
 
-TEST_CASE("merge_hits: the ties of one shard are ordered by id too", "[cluster]") {
-  CHECK(ids(merge_hits({{hit(5, 0.5F), hit(3, 0.5F)}}, 10)) == std::vector<std::string>{"3", "5"});
+TEST_CASE("merge_hits: the ties of one shard stay in its order", "[cluster]") {
+  CHECK(ids(merge_hits({{hit(5, 0.5F), hit(3, 0.5F)}}, 10)) == std::vector<std::string>{"5", "3"});
+}
+
+TEST_CASE("merge_hits: fewer hits are the beginning of more hits, ties or not", "[cluster]") {
+  const std::vector<ScoredPoint> a{hit(9, 0.5F), hit(7, 0.5F), hit(1, 0.5F)};
+  const std::vector<ScoredPoint> b{hit(8, 0.5F), hit(2, 0.5F), hit(3, 0.4F)};
+  const auto all = ids(merge_hits({a, b}, 6));
+  for (std::size_t k = 1; k <= 6; ++k) {
+    const std::size_t each = std::min<std::size_t>(k, 3);
+    const auto end = static_cast<std::ptrdiff_t>(each);
+    const auto some =
+        ids(merge_hits({{a.begin(), a.begin() + end}, {b.begin(), b.begin() + end}}, k));
+    CHECK(some ==
+          std::vector<std::string>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(k)));
+  }
 }
 
 TEST_CASE("merge_pages: ids in order over shards", "[cluster]") {

@@ -247,6 +247,22 @@ TEST_CASE("vector_search: pages through random points as an exact search orders 
   CHECK(all(100) == reference);
 }
 
+TEST_CASE(
+    "vector_search: of equally near points none is repeated when the last one read is deleted",
+    "[service]") {
+  World world;
+  make_raw(world);
+  Json points = Json::array();
+  for (int i = 0; i < 10; ++i) points.push_back({{"id", i}, {"vector", {1, 2, 3}}});
+  upsert(world, points);
+  Json request = {{"vector", {1, 2, 3}}, {"limit", 4}};
+  const auto first = search(world, request);
+  CHECK(ids_of(first["hits"]) == std::vector<Json>{0, 1, 2, 3});
+  world.ok("memory_delete", {{"collection", "raw"}, {"ids", {3}}});
+  request["cursor"] = first["next_cursor"];
+  CHECK(ids_of(search(world, request)["hits"]) == std::vector<Json>{4, 5, 6, 7});
+}
+
 TEST_CASE("vector_search: paging ends where it would cost too much", "[service]") {
   World world;
   make_raw(world);
