@@ -1,16 +1,15 @@
 #pragma once
 
-#include <string_view>
-
 #include "core/json.h"
+#include "mcp/offer.h"
 #include "mcp/revision.h"
 
 namespace quiver::mcp {
 
-/// Who the server says it is, with the fields that `revision` has.
-Json server_info(const Revision& revision);
+/// Implementation, as `revision` has it.
+Json server_info(const About& about, const Revision& revision);
 
-/// What a model should know before it sees any tool; at most 300 tokens.
-std::string_view instructions() noexcept;
+/// ServerCapabilities: what an offer amounts to in `revision`.
+Json capabilities(const Offer& offer, const Revision& revision);
 
 }  // namespace quiver::mcp

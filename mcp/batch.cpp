@@ -27,13 +27,26 @@ std::variant<Message, Fault> read_batched(Json json) {
                {rpc::kInvalidRequest, "initialize cannot be part of a batch"}};
 }
 
-std::string batch_reply(const std::vector<std::string>& replies) {
-  std::string text = "[";
-  for (const auto& reply : replies) {
-    if (text.size() > 1) text += ",";
-    text += reply;
-  }
-  return text + "]";
+Batch::~Batch() {
+  std::string text;
+  for (const auto& reply : replies_) text += (text.empty() ? "[" : ",") + reply;
+  if (!text.empty()) text += "]";
+  out_->reply({std::move(text)});
+}
+
+void Batch::add(std::string reply) {
+  const MutexLock lock(mutex_);
+  replies_.push_back(std::move(reply));
+}
+
+bool Batch::tell(const std::string& message) {
+  const MutexLock lock(mutex_);
+  return out_->tell(message);
+}
+
+bool Batch::send(const std::string& message) {
+  const MutexLock lock(mutex_);
+  return out_->send(message);
 }
 
 }  // namespace quiver::mcp

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,9 +10,6 @@
 #include "mcp/transport.h"
 
 namespace quiver::mcp {
-
-/// Hands work to another thread. Errors: ResourceExhausted when too much waits already.
-using Submit = std::function<Status(std::function<void()> work)>;
 
 struct ConnectionOptions {
   /// How long requests in flight may still run once the peer has closed, before they are cancelled.
@@ -24,14 +20,10 @@ struct ConnectionOptions {
 
 /// Serves one peer over a transport, from its first message to its last.
 ///
-/// Cheap requests are answered on the thread that reads, so that a ping never waits behind a
-/// search; tool calls go through `submit`, and their replies come in any order.
-///
-/// Borrows the server and the transport; both must outlive all work given to `submit`.
+/// Borrows the server and the transport; both must outlive all work that the server was given.
 class Connection {
  public:
-  Connection(const Server& server, Transport& transport, Submit submit,
-             const ConnectionOptions& options = {});
+  Connection(const Server& server, Transport& transport, const ConnectionOptions& options = {});
 
   /// Reads and answers until the peer closes or the transport is finished, then waits for what is
   /// in flight: at most twice `drain`, the second time after cancelling it.
@@ -40,18 +32,16 @@ class Connection {
   Status run();
 
  private:
-  struct Job;
   struct State;
+  class Way;
 
   void receive(std::string text);
   void receive_batch(Json messages, std::size_t bytes);
-  void take(Message message, Job& job);
-  void dispatch(Job job);
+  void take(Message message, std::size_t bytes, std::shared_ptr<Outlet> outlet);
   void drain();
 
   const std::shared_ptr<State> state_;
   Transport& transport_;
-  const Submit submit_;
   const ConnectionOptions options_;
 };
 

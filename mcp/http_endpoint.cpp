@@ -109,69 +109,102 @@ std::optional<RpcError> header_fault(const HttpRequest& http, const Request& req
   return compare(http, "mcp-name", name == request.params.end() ? Json(nullptr) : *name);
 }
 
+/// Replies with JSON, and nothing before it.
+class JsonOutlet final : public Outlet {
+ public:
+  explicit JsonOutlet(std::shared_ptr<HttpResponder> responder)
+      : responder_(std::move(responder)) {}
+  ~JsonOutlet() override {
+    // Cancelled, or nothing in it wanted an answer.
+    if (responder_) responder_->respond({kAccepted, {}, ""});
+  }
+  JsonOutlet(const JsonOutlet&) = delete;
+  JsonOutlet& operator=(const JsonOutlet&) = delete;
+
+  bool tell(const std::string&) override { return false; }
+  bool send(const std::string&) override { return false; }
+  void reply(Reply reply) override {
+    if (reply.text.empty()) return;
+    int status = kOk;
+    if (reply.refused) status = reply.error == rpc::kMethodNotFound ? kNotFound : kBadRequest;
+    std::exchange(responder_, nullptr)->respond(json_response(status, std::move(reply.text)));
+  }
+
+ private:
+  std::shared_ptr<HttpResponder> responder_;
+};
+
 }  // namespace
 
 HttpEndpoint::HttpEndpoint(const Server& server, HttpEndpointOptions options)
     : server_(server), options_(std::move(options)) {}
 
-HttpResponse HttpEndpoint::handle(const HttpRequest& request, const CancelToken& gone) const {
-  if (auto refused = access_fault(request, options_)) return *std::move(refused);
-  if (auto refused = form_fault(request)) return *std::move(refused);
+void HttpEndpoint::handle(const HttpRequest& request, ResponderPtr responder) const {
+  if (auto refused = access_fault(request, options_))
+    return responder->respond(*std::move(refused));
+  if (auto refused = form_fault(request)) return responder->respond(*std::move(refused));
   auto json = read_json(request.body);
-  if (const auto* fault = std::get_if<Fault>(&json)) return fault_response(kBadRequest, *fault);
+  if (const auto* fault = std::get_if<Fault>(&json)) {
+    return responder->respond(fault_response(kBadRequest, *fault));
+  }
   auto& root = std::get<Json>(json);
 
   const auto version = header(request, "mcp-protocol-version");
   const Revision* named = version ? find_revision(*version) : &assumed_revision();
   if (root.is_array()) {
     if (named == nullptr) {
-      return fault_response(kBadRequest, {nullptr, *version_fault(Json(*version))});
+      const Fault fault{nullptr, *version_fault(Json(*version))};
+      return responder->respond(fault_response(kBadRequest, fault));
     }
-    return take_batch(std::move(root), *named);
+    return take_batch(std::move(root), *named, std::move(responder));
   }
   auto message = read_message(std::move(root));
-  if (const auto* fault = std::get_if<Fault>(&message)) return fault_response(kBadRequest, *fault);
-  return take_message(request, std::move(std::get<Message>(message)), named, gone);
+  if (const auto* fault = std::get_if<Fault>(&message)) {
+    return responder->respond(fault_response(kBadRequest, *fault));
+  }
+  take_message(request, std::move(std::get<Message>(message)), named, std::move(responder));
 }
 
-HttpResponse HttpEndpoint::take_batch(Json messages, const Revision& revision) const {
+void HttpEndpoint::take_batch(Json messages, const Revision& revision,
+                              ResponderPtr responder) const {
   if (const auto fault = batch_fault(messages, revision)) {
-    return fault_response(kBadRequest, *fault);
+    return responder->respond(fault_response(kBadRequest, *fault));
   }
-  std::vector<std::string> replies;
+  const auto session = std::make_shared<Session>(revision);
+  const auto batch = std::make_shared<Batch>(std::make_shared<JsonOutlet>(std::move(responder)));
   for (auto& json : messages) {
     auto message = read_batched(std::move(json));
     if (const auto* fault = std::get_if<Fault>(&message)) {
-      replies.push_back(error_reply(*fault));
-    } else if (const auto* request = std::get_if<Request>(&std::get<Message>(message))) {
-      replies.push_back(server_.answer(*request, {.legacy = revision}).text);
+      batch->add(error_reply(*fault));
+    } else if (auto* request = std::get_if<Request>(&std::get<Message>(message))) {
+      server_.handle(std::move(*request), {session, std::make_shared<BatchOutlet>(batch)});
     }
   }
-  if (replies.empty()) return {kAccepted, {}, ""};
-  return json_response(kOk, batch_reply(replies));
 }
 
-HttpResponse HttpEndpoint::take_message(const HttpRequest& http, Message message,
-                                        const Revision* named, const CancelToken& gone) const {
-  const auto* request = std::get_if<Request>(&message);
-  if (request != nullptr) return take_request(http, *request, named, gone);
+void HttpEndpoint::take_message(const HttpRequest& http, Message message, const Revision* named,
+                                ResponderPtr responder) const {
+  if (auto* request = std::get_if<Request>(&message)) {
+    return take_request(http, std::move(*request), named, std::move(responder));
+  }
   const auto* notification = std::get_if<Notification>(&message);
   const Json* claimed = notification == nullptr ? nullptr : claimed_version(notification->params);
+  HttpResponse response{kAccepted, {}, ""};
   if (claimed != nullptr) {
     if (const auto fault = version_fault(*claimed)) {
-      return fault_response(kBadRequest, {nullptr, *fault});
+      response = fault_response(kBadRequest, {nullptr, *fault});
     }
   } else if (named == nullptr) {
     const Json version = *header(http, "mcp-protocol-version");
-    return fault_response(kBadRequest, {nullptr, *version_fault(version)});
+    response = fault_response(kBadRequest, {nullptr, *version_fault(version)});
   } else if (notification == nullptr && named->era == Era::Modern) {
-    return refusal(kBadRequest, "a response has no place in " + std::string(named->version));
+    response = refusal(kBadRequest, "a response has no place in " + std::string(named->version));
   }
-  return {kAccepted, {}, ""};
+  responder->respond(std::move(response));
 }
 
-HttpResponse HttpEndpoint::take_request(const HttpRequest& http, const Request& request,
-                                        const Revision* named, const CancelToken& gone) const {
+void HttpEndpoint::take_request(const HttpRequest& http, Request request, const Revision* named,
+                                ResponderPtr responder) const {
   const Json* claimed = claimed_version(request.params);
   std::optional<RpcError> fault;
   if (claimed != nullptr) {
@@ -182,14 +215,20 @@ HttpResponse HttpEndpoint::take_request(const HttpRequest& http, const Request& 
   } else if (named->era == Era::Modern) {
     fault = missing_meta(request.params);
   }
-  if (fault) return fault_response(kBadRequest, {request.id, *std::move(fault)});
+  if (fault) {
+    return responder->respond(fault_response(kBadRequest, {request.id, *std::move(fault)}));
+  }
 
   // Past here a claim is good, and without one `named` is a legacy revision.
-  Exchange exchange{.legacy = claimed == nullptr ? *named : assumed_revision()};
-  if (claimed != nullptr) exchange.cancel = gone;
-  const Reply reply = server_.answer(request, exchange);
-  if (!reply.refused) return json_response(kOk, reply.text);
-  return json_response(reply.error == rpc::kMethodNotFound ? kNotFound : kBadRequest, reply.text);
+  Exchange exchange;
+  if (claimed == nullptr) {
+    exchange.session = std::make_shared<Session>(*named);
+  } else {
+    exchange.gone = CancelToken::make();
+    responder->on_gone([gone = exchange.gone] { gone.cancel(); });
+  }
+  exchange.outlet = std::make_shared<JsonOutlet>(std::move(responder));
+  server_.handle(std::move(request), std::move(exchange));
 }
 
 }  // namespace quiver::mcp

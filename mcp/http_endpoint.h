@@ -1,9 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "core/call_context.h"
 #include "core/http.h"
 #include "mcp/server.h"
 
@@ -12,9 +12,9 @@ namespace quiver::mcp {
 struct HttpEndpointOptions {
   /// Names that a Host header may carry beside those of this machine's loopback: a page elsewhere
   /// must not reach a local server by a name of its own (DNS rebinding).
-  std::vector<std::string> allowed_hosts;
+  std::vector<std::string> allowed_hosts = {};
   /// Web origins whose pages may call, beside those of this machine's loopback.
-  std::vector<std::string> allowed_origins;
+  std::vector<std::string> allowed_origins = {};
 };
 
 /// MCP's Streamable HTTP transport, each POST one message and one JSON reply.
@@ -29,18 +29,20 @@ class HttpEndpoint {
  public:
   HttpEndpoint(const Server& server, HttpEndpointOptions options);
 
-  /// Answers a request for the endpoint's path, on this thread.
+  /// Answers a request for the endpoint's path; does not wait for what runs long.
   ///
-  /// `gone` fires when the client disconnects. That cancels a modern request; a legacy one is
-  /// cancelled by message only, and runs on.
-  HttpResponse handle(const HttpRequest& request, const CancelToken& gone) const;
+  /// A client that disconnects cancels a modern request; a legacy one is cancelled by message only,
+  /// and runs on.
+  void handle(const HttpRequest& request, std::shared_ptr<HttpResponder> responder) const;
 
  private:
-  HttpResponse take_batch(Json messages, const Revision& revision) const;
-  HttpResponse take_message(const HttpRequest& http, Message message, const Revision* named,
-                            const CancelToken& gone) const;
-  HttpResponse take_request(const HttpRequest& http, const Request& request, const Revision* named,
-                            const CancelToken& gone) const;
+  using ResponderPtr = std::shared_ptr<HttpResponder>;
+
+  void take_batch(Json messages, const Revision& revision, ResponderPtr responder) const;
+  void take_message(const HttpRequest& http, Message message, const Revision* named,
+                    ResponderPtr responder) const;
+  void take_request(const HttpRequest& http, Request request, const Revision* named,
+                    ResponderPtr responder) const;
 
   const Server& server_;
   const HttpEndpointOptions options_;

@@ -16,6 +16,19 @@ Fault invalid(Json id, std::string message) {
   return {std::move(id), {rpc::kInvalidRequest, std::move(message)}};
 }
 
+Response read_response(Json id, Json& json) {
+  Response response{std::move(id), nullptr, nullptr};
+  const auto error = json.find("error");
+  if (error != json.end()) {
+    response.error = std::move(*error);
+    // Whatever it is, it is not a result.
+    if (response.error.is_null()) response.error = Json::object();
+  } else {
+    response.result = std::move(json["result"]);
+  }
+  return response;
+}
+
 }  // namespace
 
 std::variant<Message, Fault> read_message(Json json) {
@@ -38,7 +51,7 @@ std::variant<Message, Fault> read_message(Json json) {
   const bool answers = json.contains("result") || json.contains("error");
   const auto method = json.find("method");
   if (method == json.end()) {
-    if (answers && has_id) return Message{Response{std::move(id)}};
+    if (answers && has_id) return Message{read_response(std::move(id), json)};
     return invalid(std::move(id), "method: required");
   }
   if (answers) return invalid(std::move(id), "a message has either a method or a result or error");

@@ -21,8 +21,12 @@ inline constexpr int kParseError = -32700;
 inline constexpr int kInvalidRequest = -32600;
 inline constexpr int kMethodNotFound = -32601;
 inline constexpr int kInvalidParams = -32602;
+inline constexpr int kInternalError = -32603;
+/// Of MCP up to 2025-11-25.
+inline constexpr int kResourceNotFound = -32002;
 /// Of MCP 2026-07-28.
 inline constexpr int kHeaderMismatch = -32020;
+inline constexpr int kMissingCapability = -32021;
 inline constexpr int kUnsupportedVersion = -32022;
 }  // namespace rpc
 
@@ -56,6 +60,9 @@ struct Notification {
 /// The peer's answer to a request of ours.
 struct Response {
   Json id;
+  /// One of the two is null.
+  Json result;
+  Json error;
 };
 
 using Message = std::variant<Request, Notification, Response>;

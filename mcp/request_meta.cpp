@@ -1,6 +1,5 @@
 #include "mcp/request_meta.h"
 
-#include <set>
 #include <string>
 #include <utility>
 
@@ -70,15 +69,24 @@ std::optional<RpcError> meta_fault(const Json& params) {
       return invalid_params(std::string("params._meta[\"") + key + "\"]: must be an object");
     }
   }
-  static const std::set<std::string> levels{"debug", "info",     "notice", "warning",
-                                            "error", "critical", "alert",  "emergency"};
   const auto level = meta->find(kLogLevelKey);
   if (level != meta->end() &&
-      (!level->is_string() || !levels.contains(level->get_ref<const std::string&>()))) {
+      (!level->is_string() || !find_log_level(level->get_ref<const std::string&>()))) {
     return invalid_params(std::string("params._meta[\"") + kLogLevelKey +
                           "\"]: must be a log level, debug to emergency");
   }
   return std::nullopt;
+}
+
+Json claimed_capabilities(const Json& params) {
+  return (*meta_of(params))[kCapabilitiesKey];
+}
+
+std::optional<LogLevel> claimed_log_level(const Json& params) {
+  const Json& meta = *meta_of(params);
+  const auto level = meta.find(kLogLevelKey);
+  if (level == meta.end()) return std::nullopt;
+  return find_log_level(level->get_ref<const std::string&>());
 }
 
 Result<Json> progress_token(const Json& params) {

@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "core/result.h"
 #include "mcp/json_rpc.h"
+#include "mcp/log_level.h"
 
 /// What a request says of itself in `params._meta`. All take the request's params, an object.
 ///
@@ -22,6 +23,11 @@ RpcError missing_meta(const Json& params);
 
 /// What is wrong with the metadata of a modern request, but for its version.
 std::optional<RpcError> meta_fault(const Json& params);
+
+/// What a modern request without such a fault says of its client: its ClientCapabilities, and the
+/// least level of log messages it wants; nothing: none.
+Json claimed_capabilities(const Json& params);
+std::optional<LogLevel> claimed_log_level(const Json& params);
 
 /// The token under which the caller wants progress; null if it wants none.
 ///

@@ -7,41 +7,21 @@
 
 #include "core/log.h"
 #include "mcp/about.h"
+#include "mcp/progress.h"
 #include "mcp/request_meta.h"
 
 namespace quiver::mcp {
-namespace {
 
-enum class Method { Initialize, Ping, Discover, ListTools, CallTool };
-
-struct MethodEntry {
+struct Server::Method {
   std::string_view name;
-  Method method;
   bool legacy;
   bool modern;
+  /// It may wait, and so must not run on the thread that reads.
+  bool runs_long;
+  void (Server::*run)(const TurnPtr& turn) const;
 };
 
-constexpr std::array<MethodEntry, 5> kMethods{{
-    {"initialize", Method::Initialize, true, false},
-    {"ping", Method::Ping, true, false},
-    {"server/discover", Method::Discover, false, true},
-    {"tools/list", Method::ListTools, true, true},
-    {"tools/call", Method::CallTool, true, true},
-}};
-
-const MethodEntry* find_method(std::string_view name) {
-  const auto* found = std::find_if(kMethods.begin(), kMethods.end(),
-                                   [&](const MethodEntry& entry) { return entry.name == name; });
-  return found == kMethods.end() ? nullptr : found;
-}
-
-Reply fail(const Request& request, const RpcError& error) {
-  return {error_reply(request.id, error), error.code};
-}
-
-Reply refuse(const Request& request, const RpcError& error) {
-  return {error_reply(request.id, error), error.code, true};
-}
+namespace {
 
 RpcError invalid_params(std::string message) {
   return {rpc::kInvalidParams, std::move(message)};
@@ -51,210 +31,204 @@ RpcError unknown_method(const std::string& name) {
   return {rpc::kMethodNotFound, "method not found: " + display(name)};
 }
 
-std::string initialize_members(const Revision& revision) {
-  return "\"protocolVersion\":" + to_text(Json(revision.version)) +
-         ",\"capabilities\":{\"tools\":{}},\"serverInfo\":" + to_text(server_info(revision)) +
-         ",\"instructions\":" + to_text(Json(instructions()));
-}
-
 const Revision& newest() {
   return kRevisions.back();
 }
 
-std::string modern_head() {
-  return "\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" +
-         to_text(server_info(newest())) + "}";
-}
-
-std::string discover_members() {
-  Json versions = Json::array();
-  for (const Revision& revision : kRevisions) {
-    if (revision.era == Era::Modern) versions.insert(versions.begin(), revision.version);
-  }
-  return "\"supportedVersions\":" + to_text(versions) +
-         ",\"capabilities\":{\"tools\":{}},\"instructions\":" + to_text(Json(instructions()));
+std::string modern_meta(const About& about) {
+  return ",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" +
+         to_text(server_info(about, newest())) + "}";
 }
 
 std::string cache_hints(std::chrono::milliseconds ttl) {
   return ",\"ttlMs\":" + std::to_string(ttl.count()) + ",\"cacheScope\":\"public\"";
 }
 
+std::string instructions_member(const About& about) {
+  if (about.instructions.empty()) return "";
+  return ",\"instructions\":" + to_text(Json(about.instructions));
+}
+
 }  // namespace
 
-Server::Server(const service::Registry& registry, service::Executor& executor,
-               const ServerOptions& options)
-    : tools_(registry),
-      executor_(executor),
+Server::Server(Offer offer, Submit submit, const ServerOptions& options)
+    : offer_(std::move(offer)),
+      tools_(offer_.tools),
+      submit_(std::move(submit)),
       options_(options),
-      modern_head_(modern_head()),
-      cache_hints_(cache_hints(options.list_ttl)) {}
+      modern_meta_(modern_meta(offer_.about)),
+      cache_hints_(cache_hints(options.list_ttl)),
+      states_(*options_.clock),
+      tasks_(*options_.clock, options_.tasks) {}
 
-bool Server::runs_long(const Request& request) {
-  return request.method == "tools/call";
+void Server::stop() const {
+  tasks_.cancel_all();
 }
 
-Reply Server::answer(const Request& request, const Exchange& exchange) const {
+const Server::Method* Server::find_method(std::string_view name) {
+  static constexpr std::array<Method, 8> kMethods{{
+      {"initialize", true, false, false, &Server::initialize},
+      {"ping", true, false, false, &Server::ping},
+      {"server/discover", false, true, false, &Server::discover},
+      {"tools/list", true, true, false, &Server::list_tools},
+      {"tools/call", true, true, true, &Server::call_tool},
+      {"tasks/get", false, true, false, &Server::get_task},
+      {"tasks/update", false, true, false, &Server::update_task},
+      {"tasks/cancel", false, true, false, &Server::cancel_task},
+  }};
+  const auto* found = std::find_if(kMethods.begin(), kMethods.end(),
+                                   [&](const Method& method) { return method.name == name; });
+  return found == kMethods.end() ? nullptr : found;
+}
+
+void Server::handle(Request request, Exchange exchange) const {
+  start(std::move(request), std::move(exchange), nullptr);
+}
+
+void Server::turn_down(Request request, Exchange exchange, const Error& busy) const {
+  start(std::move(request), std::move(exchange), &busy);
+}
+
+void Server::start(Request request, Exchange exchange, const Error* busy) const {
+  const auto turn = std::make_shared<Turn>(std::move(request), std::move(exchange));
+  const Method* method = nullptr;
+  if (auto refused = classify(*turn, method)) {
+    turn->finish(*std::move(refused));
+    return;
+  }
+  if (!method->runs_long) return run(*method, turn);
+
+  if (turn->session) {
+    auto token = turn->session->begin(turn->request.id);
+    if (!token) {
+      // Under the id itself it would be taken for the answer that is still to come.
+      const RpcError taken{rpc::kInvalidRequest,
+                           "id " + to_text(turn->request.id) + " is already in flight"};
+      turn->finish({error_reply(Json(nullptr), taken), taken.code});
+      return;
+    }
+    turn->cancel = *std::move(token);
+    turn->in_flight = true;
+  }
+  Status submitted =
+      busy == nullptr ? submit_([this, turn, method] { run(*method, turn); }) : Status(*busy);
+  if (submitted.ok()) return;
+  if (method->run == &Server::call_tool) {
+    return finish_tool(turn, failed_result(submitted.error()));
+  }
+  fail(turn, {rpc::kInternalError, submitted.error().message});
+}
+
+void Server::run(const Method& method, const TurnPtr& turn) const {
+  try {
+    (this->*method.run)(turn);
+  } catch (const std::exception& error) {
+    // Out of memory, at worst: one request fails, the server goes on.
+    QV_LOG_ERROR("mcp.method_threw method={} what={}", method.name, error.what());
+    fail(turn, {rpc::kInternalError, "the server failed to answer"});
+  }
+}
+
+std::optional<Reply> Server::classify(Turn& turn, const Method*& method) const {
+  const Request& request = turn.request;
+  if (turn.session) turn.revision = &turn.session->revision();
   const auto meta = request.params.find("_meta");
   if (meta != request.params.end() && !meta->is_object()) {
-    return fail(request, invalid_params("params._meta: must be an object"));
+    return failure(turn, invalid_params("params._meta: must be an object"));
   }
   const Json* claimed = claimed_version(request.params);
-  const MethodEntry* method = find_method(request.method);
+  method = find_method(request.method);
   if (claimed != nullptr || (method != nullptr && !method->legacy)) {
-    return modern(request, exchange, claimed);
+    return classify_modern(turn, claimed, method);
   }
-  return legacy(request, exchange);
+  if (method == nullptr) return failure(turn, unknown_method(request.method));
+  if (turn.session) turn.capabilities = turn.session->capabilities();
+  return std::nullopt;
 }
 
-Reply Server::turn_down(const Request& request, const Exchange& exchange,
-                        const Error& error) const {
-  if (!runs_long(request)) return answer(request, exchange);
-  const Json* claimed = claimed_version(request.params);
-  if (claimed != nullptr && version_fault(*claimed)) return answer(request, exchange);
-  return tool_result(request, claimed != nullptr ? newest() : exchange.legacy, error);
-}
-
-Reply Server::legacy(const Request& request, const Exchange& exchange) const {
-  const MethodEntry* method = find_method(request.method);
-  if (method == nullptr) return fail(request, unknown_method(request.method));
-  switch (method->method) {
-    case Method::Initialize: return initialize(request);
-    case Method::ListTools: return list_tools(request, exchange.legacy);
-    case Method::CallTool: return call_tool(request, exchange.legacy, exchange);
-    case Method::Ping:
-    case Method::Discover: break;
-  }
-  return complete(request, exchange.legacy, "");
-}
-
-Reply Server::modern(const Request& request, const Exchange& exchange, const Json* claimed) const {
-  if (claimed == nullptr) return refuse(request, missing_meta(request.params));
-  if (const auto fault = version_fault(*claimed)) return refuse(request, *fault);
-  const MethodEntry* method = find_method(request.method);
+std::optional<Reply> Server::classify_modern(Turn& turn, const Json* claimed,
+                                             const Method* method) const {
+  const Request& request = turn.request;
+  if (claimed == nullptr) return refusal(turn, missing_meta(request.params));
+  if (const auto fault = version_fault(*claimed)) return refusal(turn, *fault);
+  turn.revision = find_revision(claimed->get_ref<const std::string&>());
   if (method == nullptr || !method->modern) {
     RpcError error = unknown_method(request.method);
     // The only diagnostic that a client of the wrong era may show to a person.
     error.message += " in " + version_list(Era::Modern);
-    return refuse(request, error);
+    return refusal(turn, error);
   }
-  if (const auto fault = meta_fault(request.params)) return refuse(request, *fault);
-  const Revision& revision = *find_revision(claimed->get_ref<const std::string&>());
-  switch (method->method) {
-    case Method::Discover: return complete(request, revision, discover_members() + cache_hints_);
-    case Method::CallTool: return call_tool(request, revision, exchange);
-    case Method::ListTools:
-    case Method::Initialize:
-    case Method::Ping: break;
-  }
-  return list_tools(request, revision);
+  if (const auto fault = meta_fault(request.params)) return refusal(turn, *fault);
+  turn.capabilities = claimed_capabilities(request.params);
+  turn.log_level = claimed_log_level(request.params);
+  return std::nullopt;
 }
 
-Reply Server::initialize(const Request& request) const {
-  const auto version = request.params.find("protocolVersion");
-  if (version == request.params.end() || !version->is_string()) {
-    return fail(request, invalid_params("params.protocolVersion: must be a string, such as \"" +
-                                        std::string(negotiate("").version) + "\""));
+void Server::notice(const Notification& notification, Session& session) const {
+  if (notification.method == "notifications/cancelled") {
+    const auto id = notification.params.find("requestId");
+    if (id != notification.params.end()) session.cancel(*id);
+    return;
+  }
+  QV_LOG_DEBUG("mcp.notification_ignored method={}", display(notification.method));
+}
+
+void Server::initialize(const TurnPtr& turn) const {
+  const Json& params = turn->request.params;
+  const auto version = params.find("protocolVersion");
+  if (version == params.end() || !version->is_string()) {
+    return fail(turn, invalid_params("params.protocolVersion: must be a string, such as \"" +
+                                     std::string(negotiate("").version) + "\""));
   }
   for (const char* key : {"capabilities", "clientInfo"}) {
-    const auto found = request.params.find(key);
-    if (found != request.params.end() && !found->is_object()) {
-      return fail(request, invalid_params(std::string("params.") + key + ": must be an object"));
+    const auto found = params.find(key);
+    if (found != params.end() && !found->is_object()) {
+      return fail(turn, invalid_params(std::string("params.") + key + ": must be an object"));
     }
   }
   const Revision& agreed = negotiate(version->get_ref<const std::string&>());
-  Reply reply = complete(request, agreed, initialize_members(agreed));
+  if (turn->session) turn->session->agree(agreed, params.value("capabilities", Json::object()));
+  turn->revision = &agreed;
+  Reply reply =
+      complete(*turn, "\"protocolVersion\":" + to_text(Json(agreed.version)) +
+                          ",\"capabilities\":" + to_text(capabilities(offer_, agreed)) +
+                          ",\"serverInfo\":" + to_text(server_info(offer_.about, agreed)) +
+                          instructions_member(offer_.about));
   reply.agreed = &agreed;
-  return reply;
+  turn->finish(std::move(reply));
 }
 
-Reply Server::list_tools(const Request& request, const Revision& revision) const {
-  if (request.params.contains("cursor")) {
-    return fail(request, invalid_params("params.cursor: unknown cursor; the list has one page"));
-  }
-  std::string members = "\"tools\":" + tools_.list(revision);
-  if (revision.era == Era::Modern) members += cache_hints_;
-  return complete(request, revision, members);
+void Server::ping(const TurnPtr& turn) const {
+  turn->finish(complete(*turn, ""));
 }
 
-Reply Server::call_tool(const Request& request, const Revision& revision,
-                        const Exchange& exchange) const {
-  const auto name = request.params.find("name");
-  if (name == request.params.end() || !name->is_string()) {
-    return fail(request, invalid_params("params.name: must be the name of a tool"));
+void Server::discover(const TurnPtr& turn) const {
+  Json versions = Json::array();
+  for (const Revision& revision : kRevisions) {
+    if (revision.era == Era::Modern) versions.insert(versions.begin(), revision.version);
   }
-  static const Json no_arguments = Json::object();
-  const auto given = request.params.find("arguments");
-  const Json& arguments = given == request.params.end() ? no_arguments : *given;
-  if (!arguments.is_object()) {
-    return fail(request, invalid_params("params.arguments: must be an object"));
-  }
-  auto token = progress_token(request.params);
-  if (!token.ok()) return fail(request, invalid_params(token.error().message));
-  const auto& tool = name->get_ref<const std::string&>();
-  const service::Operation* operation = tools_.find(tool);
-  if (operation == nullptr) return fail(request, invalid_params(tools_.unknown(tool)));
-
-  CallContext call;
-  call.deadline = std::chrono::steady_clock::now() + options_.call_timeout;
-  call.cancel = exchange.cancel;
-  if (exchange.notify && !token->is_null()) {
-    call.progress = progress_sink(*std::move(token), revision, options_.progress_interval,
-                                  exchange.cancel, exchange.notify);
-  }
-  return tool_result(request, revision, invoke(*operation, arguments, std::move(call)));
+  turn->finish(complete(*turn, "\"supportedVersions\":" + to_text(versions) + ",\"capabilities\":" +
+                                   to_text(capabilities(offer_, *turn->revision)) +
+                                   instructions_member(offer_.about) + cache_hints_));
 }
 
-Result<Json> Server::invoke(const service::Operation& operation, const Json& arguments,
-                            CallContext call) const {
-  if (operation.access != service::Access::Read) call.request_id = RequestId::random();
-  try {
-    QV_CHECK(call.check());
-    return executor_.invoke(call, operation.name, arguments);
-  } catch (const std::exception& error) {
-    // Out of memory, at worst: one call fails, the server goes on.
-    QV_LOG_ERROR("mcp.tool_threw tool={} what={}", operation.name, error.what());
-    return Error{ErrorCode::Internal, "the server failed to carry out " + operation.name};
+void Server::list_tools(const TurnPtr& turn) const {
+  if (turn->request.params.contains("cursor")) {
+    return fail(turn, invalid_params("params.cursor: unknown cursor; the list has one page"));
   }
+  std::string members = "\"tools\":" + tools_.list(*turn->revision);
+  if (turn->revision->era == Era::Modern) members += cache_hints_;
+  turn->finish(complete(*turn, members));
 }
 
-Reply Server::tool_result(const Request& request, const Revision& revision,
-                          const Result<Json>& outcome) const {
-  std::string text;
-  bool failed = !outcome.ok();
-  Error error = failed ? outcome.error() : Error{ErrorCode::ResourceExhausted, ""};
-  if (!failed) {
-    text = to_text(*outcome);
-    if (text.size() > options_.result_bytes_max) {
-      failed = true;
-      error.message = "the result has " + std::to_string(text.size()) + " bytes, at most " +
-                      std::to_string(options_.result_bytes_max) + ": ask for less";
-    }
-  }
-  std::string members = R"("content":[{"type":"text","text":)";
-  if (failed) {
-    const ErrorTraits known = traits(error.code);
-    text =
-        to_text({{"code", known.name}, {"message", error.message}, {"retryable", known.retryable}});
-    members += to_text(Json(text)) + R"(}],"isError":true)";
-    return complete(request, revision, members);
-  }
-  members += to_text(Json(text)) + "}]";
-  // Revisions that know it demand an object.
-  if (revision.structured_content && outcome->is_object()) {
-    members += ",\"structuredContent\":" + text;
-  }
-  return complete(request, revision, members);
-}
-
-Reply Server::complete(const Request& request, const Revision& revision,
-                       std::string_view members) const {
+Reply Server::result(const Turn& turn, std::string_view type, std::string_view members) const {
   std::string result = "{";
-  if (revision.era == Era::Modern) {
-    result += modern_head_;
+  if (turn.revision->era == Era::Modern) {
+    result.append("\"resultType\":\"").append(type).append("\"").append(modern_meta_);
     if (!members.empty()) result += ",";
   }
   result.append(members).append("}");
-  return {result_reply(request.id, result)};
+  return {result_reply(turn.request.id, result)};
 }
 
 }  // namespace quiver::mcp

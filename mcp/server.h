@@ -2,87 +2,125 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 
-#include "core/call_context.h"
-#include "mcp/json_rpc.h"
-#include "mcp/progress.h"
-#include "mcp/revision.h"
+#include "core/clock.h"
+#include "core/result.h"
+#include "mcp/deadlines.h"
+#include "mcp/offer.h"
+#include "mcp/request_state.h"
+#include "mcp/tasks.h"
 #include "mcp/tools.h"
-#include "service/executor.h"
-#include "service/registry.h"
+#include "mcp/turn.h"
 
 namespace quiver::mcp {
 
+/// Hands work to another thread. Errors: ResourceExhausted when too much waits already.
+using Submit = std::function<Status(std::function<void()> work)>;
+
 struct ServerOptions {
-  /// How long a tool may take before it is told to give up.
+  /// How long a call may take before it is told to give up.
   std::chrono::milliseconds call_timeout{60'000};
   /// Least time between two progress notifications of one call.
   std::chrono::milliseconds progress_interval{100};
   /// How long a modern client may keep what tools/list and server/discover answered.
   std::chrono::milliseconds list_ttl{300'000};
-  /// Largest structured result of a tool; it is sent twice, as text and as structure.
-  std::size_t result_bytes_max = std::size_t{8} << 20;
-};
-
-/// What the way a request came by offers to it.
-struct Exchange {
-  /// Of the handshake or the HTTP header; modern requests carry their own.
-  const Revision& legacy;
-  CancelToken cancel = {};
-  /// Null: only the reply can be sent.
-  Notify notify = nullptr;
-};
-
-/// The answer to one request.
-struct Reply {
-  std::string text;
-  /// 0, or the code of the JSON-RPC error in `text`.
-  int error = 0;
-  /// A modern request was turned away before its method saw it. HTTP has a status for that.
-  bool refused = false;
-  /// An initialize agreed on this.
-  const Revision* agreed = nullptr;
+  /// How long a legacy client may take to answer what a call asks it; people think.
+  std::chrono::milliseconds ask_timeout{600'000};
+  /// After this time a call becomes a task, if its tool and its client allow.
+  std::chrono::milliseconds task_after{2'000};
+  /// How long such a call may take.
+  std::chrono::milliseconds task_timeout{1'800'000};
+  TasksOptions tasks = {};
+  std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
 };
 
 /// The MCP server: answers requests of every revision, each message by its own era.
 ///
-/// Knows neither transports nor threads; those are Connection's and HttpEndpoint's.
+/// Cheap requests are answered on the thread that brings them, so that a ping never waits behind a
+/// search; the others go through `submit`, and their replies come in any order.
 ///
-/// Threads: any; unchanged after construction. Borrows the registry and the executor.
+/// Knows no transports; those are Connection's and HttpEndpoint's.
+///
+/// Threads: any; unchanged after construction. Must outlive all work given to `submit`.
 class Server {
  public:
-  Server(const service::Registry& registry, service::Executor& executor,
-         const ServerOptions& options = {});
+  Server(Offer offer, Submit submit, const ServerOptions& options = {});
 
-  /// Carries out one request on this thread.
-  Reply answer(const Request& request, const Exchange& exchange) const;
+  /// Answers a request by its outlet, before this returns or later.
+  void handle(Request request, Exchange exchange) const;
 
-  /// Answers without carrying out: a tool call fails with `error`, in the form of its era; anything
-  /// else is cheap, and is answered.
-  Reply turn_down(const Request& request, const Exchange& exchange, const Error& error) const;
+  /// Answers without carrying out what may take long: a tool call fails with `busy`, in the form of
+  /// its era; anything cheap is answered.
+  void turn_down(Request request, Exchange exchange, const Error& busy) const;
 
-  /// Whether answer() may take long: then it should not run on the thread that reads.
-  static bool runs_long(const Request& request);
+  /// Takes note of what a client says without asking.
+  void notice(const Notification& notification, Session& session) const;
+
+  /// Cancels what goes on though its client was answered: tasks.
+  void stop() const;
 
  private:
-  Reply legacy(const Request& request, const Exchange& exchange) const;
-  Reply modern(const Request& request, const Exchange& exchange, const Json* claimed) const;
-  Reply initialize(const Request& request) const;
-  Reply list_tools(const Request& request, const Revision& revision) const;
-  Reply call_tool(const Request& request, const Revision& revision, const Exchange& exchange) const;
-  Result<Json> invoke(const service::Operation& operation, const Json& arguments,
-                      CallContext call) const;
-  Reply tool_result(const Request& request, const Revision& revision,
-                    const Result<Json>& outcome) const;
-  Reply complete(const Request& request, const Revision& revision, std::string_view members) const;
+  struct Method;
+  static const Method* find_method(std::string_view name);
 
+  void start(Request request, Exchange exchange, const Error* busy) const;
+  /// What is wrong with a request before its method looks at it; fills in what the turn says of the
+  /// client.
+  std::optional<Reply> classify(Turn& turn, const Method*& method) const;
+  std::optional<Reply> classify_modern(Turn& turn, const Json* claimed, const Method* method) const;
+  void run(const Method& method, const TurnPtr& turn) const;
+
+  void initialize(const TurnPtr& turn) const;
+  void ping(const TurnPtr& turn) const;
+  void discover(const TurnPtr& turn) const;
+  void list_tools(const TurnPtr& turn) const;
+  void call_tool(const TurnPtr& turn) const;
+
+  void get_task(const TurnPtr& turn) const;
+  void update_task(const TurnPtr& turn) const;
+  void cancel_task(const TurnPtr& turn) const;
+  /// The task that a request is about; null, and the turn has ended, if there is none for it.
+  std::shared_ptr<Task> find_task(const TurnPtr& turn) const;
+
+  /// What is wrong with a call before it is carried out; ends the turn then.
+  bool admit_tool(const TurnPtr& turn, const Tool& tool) const;
+  bool read_turn_inputs(const TurnPtr& turn) const;
+  bool start_task(const TurnPtr& turn) const;
+  void carry_out(const TurnPtr& turn, const Tool& tool, const Json& progress_token) const;
+  Outcome<ToolResult> run_tool(const Tool& tool, Call& call) const;
+  Call call_of(const TurnPtr& turn, const Json& arguments, const Json& progress_token) const;
+  void finish_tool(const TurnPtr& turn, const ToolResult& result) const;
+  void fail(const TurnPtr& turn, const RpcError& error) const;
+
+  /// Asks the client what a handler cannot go on without, in the way of its era, and runs `again`
+  /// on the lane with the answers in turn->inputs. `failed` is called instead if a legacy client
+  /// cannot be asked, or does not answer.
+  void ask(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
+           std::function<void(const Error&)> failed) const;
+  Round::Done rerun(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
+                    std::function<void(const Error&)> failed) const;
+
+  /// A result of JSON text `members`, which may be empty.
+  Reply complete(const Turn& turn, std::string_view members) const {
+    return result(turn, "complete", members);
+  }
+  Reply result(const Turn& turn, std::string_view type, std::string_view members) const;
+
+  const Offer offer_;
   const Tools tools_;
-  service::Executor& executor_;
+  const Submit submit_;
   const ServerOptions options_;
-  /// JSON text that begins every modern result, and that marks a list.
-  const std::string modern_head_;
+  /// JSON text that every modern result has, and that marks a list.
+  const std::string modern_meta_;
   const std::string cache_hints_;
+  const RequestState states_;
+  mutable Tasks tasks_;
+  /// What it calls uses all of the above.
+  mutable Deadlines deadlines_;
 };
 
 }  // namespace quiver::mcp

@@ -1,13 +1,50 @@
 #include "mcp/session.h"
 
-#include "mcp/json_rpc.h"
+#include <utility>
+#include <vector>
 
 namespace quiver::mcp {
+namespace {
+
+Error no_answer() {
+  return {ErrorCode::Unavailable, "the client cannot be asked: it has gone, or does not read"};
+}
+
+Result<Json> result_of(const Response& response) {
+  if (!response.error.is_null()) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "the client answered with an error: " + display(to_text(response.error))};
+  }
+  return response.result;
+}
+
+}  // namespace
+
+void Session::agree(const Revision& revision, Json capabilities) {
+  revision_.store(&revision, std::memory_order_release);
+  const MutexLock lock(mutex_);
+  capabilities_ = std::move(capabilities);
+}
+
+Json Session::capabilities() const {
+  const MutexLock lock(mutex_);
+  return capabilities_;
+}
+
+std::optional<LogLevel> Session::log_level() const {
+  const int level = log_level_.load(std::memory_order_relaxed);
+  if (level < 0) return std::nullopt;
+  return static_cast<LogLevel>(level);
+}
+
+void Session::set_log_level(LogLevel level) {
+  log_level_.store(static_cast<int>(level), std::memory_order_relaxed);
+}
 
 std::optional<CancelToken> Session::begin(const Json& id) {
   CancelToken token = CancelToken::make();
   const MutexLock lock(mutex_);
-  if (!in_flight_.emplace(to_text(id), token).second) return std::nullopt;
+  if (!in_flight_.emplace(to_text(id), InFlight{token}).second) return std::nullopt;
   return token;
 }
 
@@ -15,21 +52,108 @@ bool Session::finish(const Json& id) {
   const MutexLock lock(mutex_);
   const auto found = in_flight_.find(to_text(id));
   if (found == in_flight_.end()) return false;
-  const bool wanted = !found->second.cancelled();
+  const bool wanted = !found->second.cancel.cancelled();
   in_flight_.erase(found);
   return wanted;
 }
 
 void Session::cancel(const Json& id) {
-  const MutexLock lock(mutex_);
-  if (const auto found = in_flight_.find(to_text(id)); found != in_flight_.end()) {
-    found->second.cancel();
+  std::function<void()> cancelled;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = in_flight_.find(to_text(id));
+    if (found == in_flight_.end()) return;
+    found->second.cancel.cancel();
+    cancelled = std::exchange(found->second.cancelled, nullptr);
   }
+  if (cancelled) cancelled();
+}
+
+void Session::on_cancel(const Json& id, std::function<void()> cancelled) {
+  {
+    const MutexLock lock(mutex_);
+    const auto found = in_flight_.find(to_text(id));
+    if (found == in_flight_.end()) return;
+    if (!found->second.cancel.cancelled()) {
+      found->second.cancelled = std::move(cancelled);
+      return;
+    }
+  }
+  cancelled();
 }
 
 void Session::cancel_all() {
+  std::vector<std::function<void()>> all;
+  {
+    const MutexLock lock(mutex_);
+    for (auto& [id, request] : in_flight_) {
+      request.cancel.cancel();
+      if (request.cancelled) all.push_back(std::exchange(request.cancelled, nullptr));
+    }
+  }
+  for (const auto& cancelled : all) cancelled();
+}
+
+std::string Session::ask(const std::string& method, const Json& params,
+                         const std::function<bool(const std::string&)>& send, Answered answered) {
+  std::string id;
+  {
+    const MutexLock lock(mutex_);
+    id = "quiver-" + std::to_string(++asks_);
+    if (!ended_) asked_[id] = std::exchange(answered, nullptr);
+  }
+  if (answered) {
+    answered(no_answer());
+    return id;
+  }
+  const Json message{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}};
+  if (!send(to_text(message))) {
+    Answered unsent;
+    {
+      const MutexLock lock(mutex_);
+      if (auto node = asked_.extract(id)) unsent = std::move(node.mapped());
+    }
+    if (unsent) unsent(no_answer());
+  }
+  return id;
+}
+
+void Session::forget(const std::string& ask_id) {
   const MutexLock lock(mutex_);
-  for (const auto& [id, token] : in_flight_) token.cancel();
+  asked_.erase(ask_id);
+}
+
+void Session::resolve(const Response& response) {
+  if (!response.id.is_string()) return;
+  Answered answered;
+  {
+    const MutexLock lock(mutex_);
+    auto node = asked_.extract(response.id.get_ref<const std::string&>());
+    if (!node) return;
+    answered = std::move(node.mapped());
+  }
+  answered(result_of(response));
+}
+
+void Session::set_push(Push push) {
+  const MutexLock lock(push_mutex_);
+  push_ = std::move(push);
+}
+
+bool Session::push(const std::string& message) {
+  const MutexLock lock(push_mutex_);
+  return push_ && push_(message);
+}
+
+void Session::end() {
+  set_push(nullptr);
+  std::map<std::string, Answered> asked;
+  {
+    const MutexLock lock(mutex_);
+    ended_ = true;
+    asked.swap(asked_);
+  }
+  for (auto& [id, answered] : asked) answered(no_answer());
 }
 
 }  // namespace quiver::mcp

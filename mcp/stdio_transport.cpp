@@ -147,13 +147,14 @@ Status StdioTransport::write(std::string_view message) {
   return sent;
 }
 
-void StdioTransport::offer(std::string_view message) {
-  if (message.size() >= PIPE_BUF) return;
+bool StdioTransport::offer(std::string_view message) {
+  if (message.size() >= PIPE_BUF) return false;
   std::string line(message);
   line.push_back('\n');
   const MutexLock lock(write_mutex_);
-  if (broken_ || !writable_now()) return;
+  if (broken_ || !writable_now()) return false;
   broken_ = !send(line).ok();
+  return !broken_;
 }
 
 void StdioTransport::finish() noexcept {

@@ -36,7 +36,7 @@ class StdioTransport final : public Transport {
 
   Result<std::optional<std::string>> read() override;
   Status write(std::string_view message) override;
-  void offer(std::string_view message) override;
+  bool offer(std::string_view message) override;
   void finish() noexcept override;
 
  private:

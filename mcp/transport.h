@@ -25,8 +25,8 @@ class Transport {
   /// or, after finish(), does not read; then every later write fails too.
   virtual Status write(std::string_view message) = 0;
 
-  /// Sends a message if that needs no waiting, else drops it.
-  virtual void offer(std::string_view message) = 0;
+  /// Sends a message if that needs no waiting, else drops it. Whether it was sent.
+  virtual bool offer(std::string_view message) = 0;
 
   /// Ends reading, and bounds the time that writing may still take. May be called from a signal
   /// handler.

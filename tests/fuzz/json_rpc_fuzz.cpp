@@ -11,6 +11,7 @@
 
 #include "mcp/connection.h"
 #include "mcp/http_endpoint.h"
+#include "mcp/product_offer.h"
 
 namespace {
 
@@ -80,7 +81,10 @@ class Lines final : public mcp::Transport {
     check_text(message);
     return Done{};
   }
-  void offer(std::string_view message) override { check_text(message); }
+  bool offer(std::string_view message) override {
+    check_text(message);
+    return true;
+  }
   void finish() noexcept override { finished_ = true; }
 
  private:
@@ -97,13 +101,21 @@ service::Registry tools() {
   return service::Registry({read, write});
 }
 
+quiver::Status inline_work(const std::function<void()>& work) {
+  work();
+  return quiver::Done{};
+}
+
+struct Kept final : quiver::HttpResponder {
+  void respond(quiver::HttpResponse it) override { response = std::move(it); }
+  std::shared_ptr<quiver::HttpStream> stream(quiver::HttpResponse) override { return nullptr; }
+  void on_gone(std::function<void()>) override {}
+  quiver::HttpResponse response{0, {}, ""};
+};
+
 void converse(const mcp::Server& server, std::string_view text) {
   Lines lines(text);
-  const auto inline_work = [](const std::function<void()>& work) -> Status {
-    work();
-    return Done{};
-  };
-  require(mcp::Connection(server, lines, inline_work).run().ok());
+  require(mcp::Connection(server, lines).run().ok());
 }
 
 void post(const mcp::Server& server, std::uint8_t choice, std::string_view body) {
@@ -114,7 +126,9 @@ void post(const mcp::Server& server, std::uint8_t choice, std::string_view body)
   if ((choice & 0x40U) == 0) request.headers["mcp-protocol-version"] = versions[choice & 3U];
   request.headers["mcp-method"] = methods[(choice >> 2U) & 3U];
   request.headers["mcp-name"] = (choice & 0x20U) == 0 ? "memory_search" : "=?base64?bQ==?=";
-  const auto response = mcp::HttpEndpoint(server, {}).handle(request, {});
+  const auto responder = std::make_shared<Kept>();
+  mcp::HttpEndpoint(server, {}).handle(request, responder);
+  const quiver::HttpResponse& response = responder->response;
   require(response.status == 200 || response.status == 202 || response.status == 400 ||
           response.status == 404);
   require(response.body.empty() == (response.status == 202));
@@ -126,7 +140,7 @@ void post(const mcp::Server& server, std::uint8_t choice, std::string_view body)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const service::Registry registry = tools();
   static Echo echo;
-  static const mcp::Server server(registry, echo);
+  static const mcp::Server server(mcp::product_offer(registry, echo), inline_work);
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   if ((data[0] & 0x80U) != 0) {

@@ -23,9 +23,8 @@ class Talk {
  public:
   explicit Talk(std::size_t threads_max = 64, ConnectionOptions options = {},
                 ServerOptions server_options = {})
-      : server_(world.registry, world.executor, server_options),
-        connection_(
-            server_, peer,
+      : server_(
+            world.offer(),
             [this, threads_max](std::function<void()> work) -> Status {
               if (workers_.size() == threads_max) {
                 return Error{ErrorCode::ResourceExhausted, "the server is busy"};
@@ -33,7 +32,8 @@ class Talk {
               workers_.emplace_back(std::move(work));
               return Done{};
             },
-            options),
+            server_options),
+        connection_(server_, peer, options),
         reader_([this] { outcome_ = connection_.run(); }) {}
   ~Talk() { CHECK(finish().ok()); }
   Talk(const Talk&) = delete;

@@ -19,7 +19,7 @@ using test::request;
 
 struct Site {
   test::World world;
-  Server server{world.registry, world.executor};
+  Server server{world.offer(), test::inline_work};
   HttpEndpoint endpoint{server, {{"quiver.lan", "other.lan:81"}, {"https://app.example"}}};
 
   static HttpRequest post(std::string body) {
@@ -39,7 +39,12 @@ struct Site {
     if (params.contains("name")) http.headers["mcp-name"] = params["name"];
     return http;
   }
-  HttpResponse send(const HttpRequest& http) const { return endpoint.handle(http, {}); }
+  HttpResponse send(const HttpRequest& http) const {
+    const auto responder = std::make_shared<test::KeptResponder>();
+    endpoint.handle(http, responder);
+    REQUIRE(responder->response());
+    return *responder->response();
+  }
   int status(const HttpRequest& http) const { return send(http).status; }
   int error(const HttpRequest& http) const {
     return test::parsed(send(http).body)["error"]["code"];
@@ -336,12 +341,17 @@ TEST_CASE("HttpEndpoint: a disconnect cancels a modern call and no legacy one", 
   site.world.executor.on("store", [](const CallContext&, const Json&) -> Result<Json> {
     return Json{{"stored", 1}};
   });
-  const CancelToken gone = CancelToken::make();
-  gone.cancel();
-  const auto result = [&](const HttpRequest& http) {
-    return test::parsed(site.endpoint.handle(http, gone).body)["result"];
+  const auto send = [&](const HttpRequest& http) {
+    const auto responder = std::make_shared<test::KeptResponder>();
+    responder->hang_up();
+    site.endpoint.handle(http, responder);
+    return *responder->response();
   };
-  CHECK(result(Site::modern_post(1, "tools/call", {{"name", "store"}}))["isError"] == true);
+  const auto result = [&](const HttpRequest& http) {
+    return test::parsed(send(http).body)["result"];
+  };
+  CHECK(send(Site::modern_post(1, "tools/call", {{"name", "store"}})).body.empty());
+  CHECK(site.world.stored.request_id.empty());
   CHECK(result(Site::post(request(1, "tools/call", {{"name", "store"}})))["content"][0]["text"] ==
         R"({"stored":1})");
   result(Site::post(request(1, "tools/call", {{"name", "echo"}})));

@@ -17,14 +17,14 @@ using test::World;
 
 struct Peer {
   World world;
-  Server server{world.registry, world.executor};
+  Server server{world.offer(), test::inline_work};
   const Revision* revision = find_revision("2025-11-25");
 
   Reply reply(const std::string& text) const {
     auto json = read_json(text);
     auto message = read_message(std::get<Json>(std::move(json)));
     const auto request = std::get<Request>(std::get<Message>(std::move(message)));
-    return server.answer(request, {.legacy = *revision});
+    return test::answer(server, request, std::make_shared<Session>(*revision));
   }
   Json ask(const std::string& text) const { return test::parsed(reply(text).text); }
   Json legacy(const std::string& method, Json params = nullptr) const {
@@ -316,12 +316,12 @@ TEST_CASE("tools/call: an exception costs the call, not the server", "[mcp]") {
 
 TEST_CASE("tools/call: a result that no client could take is refused with advice", "[mcp]") {
   World world;
-  world.options.result_bytes_max = 100;
-  const Server server = world.server();
+  const Server server(world.offer(100), test::inline_work);
   const auto ask = [&](std::size_t size) {
     const Request request{
         1, "tools/call", {{"name", "echo"}, {"arguments", {{"text", std::string(size, 'x')}}}}};
-    return test::parsed(server.answer(request, {.legacy = kRevisions[3]}).text)["result"];
+    const auto session = std::make_shared<Session>(kRevisions[3]);
+    return test::parsed(test::answer(server, request, session).text)["result"];
   };
   CHECK_FALSE(ask(100 - 11).contains("isError"));
   const Json large = ask(100 - 10);
@@ -345,7 +345,8 @@ TEST_CASE("turn_down: a tool call fails in its own form, the rest is answered", 
   const auto turn_down = [&](const std::string& text) {
     auto message = read_message(test::parsed(text));
     const auto request = std::get<Request>(std::get<Message>(std::move(message)));
-    return test::parsed(peer.server.turn_down(request, {.legacy = *peer.revision}, busy).text);
+    const auto session = std::make_shared<Session>(*peer.revision);
+    return test::parsed(test::answer(peer.server, request, session, &busy).text);
   };
   const Json content{
       {{"type", "text"},

@@ -164,11 +164,8 @@ TEST_CASE("StdioTransport: 200 MB in one line cost the limit, not 200 MB", "[mcp
   };
   Wire wire;
   test::World world;
-  const Server server = world.server();
-  Connection connection(server, *wire.transport, [](const std::function<void()>& work) -> Status {
-    work();
-    return Done{};
-  });
+  const Server server(world.offer(), test::inline_work);
+  Connection connection(server, *wire.transport);
   const std::size_t before = peak_bytes();
   std::thread client([&] {
     wire.say(R"({"jsonrpc":"2.0","id":1,"method":")");

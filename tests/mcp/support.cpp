@@ -51,6 +51,44 @@ World::World()
   });
 }
 
+Offer World::offer(std::size_t result_bytes_max) {
+  Offer offer = product_offer(registry, executor);
+  offer.tools = operation_tools(registry, executor, result_bytes_max);
+  return offer;
+}
+
+Status inline_work(const std::function<void()>& work) {
+  work();
+  return Done{};
+}
+
+namespace {
+
+class KeptOutlet final : public Outlet {
+ public:
+  explicit KeptOutlet(Reply& kept) : kept_(kept) {}
+  bool tell(const std::string&) override { return false; }
+  bool send(const std::string&) override { return false; }
+  void reply(Reply reply) override { kept_ = std::move(reply); }
+
+ private:
+  Reply& kept_;
+};
+
+}  // namespace
+
+Reply answer(const Server& server, Request request, std::shared_ptr<Session> session,
+             const Error* busy) {
+  Reply kept;
+  Exchange exchange{std::move(session), std::make_shared<KeptOutlet>(kept)};
+  if (busy == nullptr) {
+    server.handle(std::move(request), std::move(exchange));
+  } else {
+    server.turn_down(std::move(request), std::move(exchange), *busy);
+  }
+  return kept;
+}
+
 void MemoryTransport::say(std::string message) {
   const std::lock_guard lock(mutex_);
   said_.push_back(std::move(message));

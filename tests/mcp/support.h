@@ -5,12 +5,17 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "mcp/http_endpoint.h"
+#include "mcp/operation_tools.h"
+#include "mcp/product_offer.h"
 #include "mcp/server.h"
 #include "mcp/transport.h"
 
@@ -84,7 +89,32 @@ struct World {
   /// As `store` saw it.
   CallContext stored;
 
-  Server server() { return Server(registry, executor, options); }
+  /// Its operations as the tools of a server.
+  Offer offer(std::size_t result_bytes_max = std::size_t{8} << 20);
+};
+
+/// Carries work out on the thread that submits it.
+Status inline_work(const std::function<void()>& work);
+
+/// The reply to a request whose work is inline; empty text if there was none.
+Reply answer(const Server& server, Request request, std::shared_ptr<Session> session,
+             const Error* busy = nullptr);
+
+/// Keeps one HTTP response.
+class KeptResponder final : public HttpResponder {
+ public:
+  void respond(HttpResponse response) override { response_ = std::move(response); }
+  std::shared_ptr<HttpStream> stream(HttpResponse) override { return nullptr; }
+  void on_gone(std::function<void()> gone) override {
+    if (gone_) gone();
+  }
+  /// The client is gone from the start.
+  void hang_up() { gone_ = true; }
+  const std::optional<HttpResponse>& response() const { return response_; }
+
+ private:
+  bool gone_ = false;
+  std::optional<HttpResponse> response_;
 };
 
 /// A peer in memory: what it says is queued, what it hears is kept.
@@ -102,7 +132,7 @@ class MemoryTransport final : public Transport {
 
   Result<std::optional<std::string>> read() override;
   Status write(std::string_view message) override;
-  void offer(std::string_view message) override { (void)write(message).ok(); }
+  bool offer(std::string_view message) override { return write(message).ok(); }
   void finish() noexcept override { close(); }
 
  private:

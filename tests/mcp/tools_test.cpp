@@ -26,8 +26,8 @@ std::set<std::string> keys_of(const Json& object) {
 }
 
 TEST_CASE("Tools: each revision has its own fields and no others", "[mcp]") {
-  const test::World world;
-  const Tools tools(world.registry);
+  test::World world;
+  const Tools tools(world.offer().tools);
   const Json input = test::operation("drop", service::Access::Admin).request_schema;
   const Json output = test::operation("drop", service::Access::Admin).response_schema;
   Json expected{{"name", "drop"}, {"description", "Does drop."}, {"inputSchema", input}};
@@ -51,8 +51,8 @@ TEST_CASE("Tools: each revision has its own fields and no others", "[mcp]") {
 }
 
 TEST_CASE("Tools: hints follow from access and effects", "[mcp]") {
-  const test::World world;
-  const Json list = list_of(Tools(world.registry), "2025-11-25");
+  test::World world;
+  const Json list = list_of(Tools(world.offer().tools), "2025-11-25");
   std::map<std::string, Json> hints;
   for (const Json& tool : list) hints[tool["name"]] = tool["annotations"];
   CHECK(hints["echo"] == Json{{"readOnlyHint", true},
@@ -66,19 +66,20 @@ TEST_CASE("Tools: hints follow from access and effects", "[mcp]") {
 }
 
 TEST_CASE("Tools: in order of name, the same bytes every time", "[mcp]") {
-  const test::World world;
-  const Tools tools(world.registry);
+  test::World world;
+  const Tools tools(world.offer().tools);
   for (const Revision& revision : kRevisions) {
     std::vector<std::string> names;
     for (const Json& tool : test::parsed(tools.list(revision))) names.push_back(tool["name"]);
     CHECK(names == std::vector<std::string>{"drop", "echo", "fail", "hold", "steps", "store"});
-    CHECK(tools.list(revision) == Tools(test::World().registry).list(revision));
+    CHECK(tools.list(revision) == Tools(test::World().offer().tools).list(revision));
   }
 }
 
 TEST_CASE("Tools: every operation of the product is one that all model APIs take", "[mcp]") {
   const service::Registry registry = service::catalogue();
-  const Json list = list_of(Tools(registry), "2025-11-25");
+  test::FakeExecutor executor;
+  const Json list = list_of(Tools(operation_tools(registry, executor)), "2025-11-25");
   CHECK(list.size() == registry.operations().size());
   CHECK(list.size() > 0);
   for (const Json& tool : list) {

@@ -1,0 +1,64 @@
+#include "mcp/operation_tools.h"
+
+#include <string>
+#include <utility>
+
+#include "core/ids.h"
+#include "mcp/json_rpc.h"
+
+namespace quiver::mcp {
+namespace {
+
+Json hints(const service::Operation& operation) {
+  const bool reads = operation.access == service::Access::Read;
+  return {{"readOnlyHint", reads},
+          {"destructiveHint", operation.effects.destructive},
+          {"idempotentHint", operation.effects.idempotent || reads},
+          {"openWorldHint", false}};
+}
+
+struct Rendered {
+  std::string text;
+  bool is_object;
+};
+
+Result<Rendered> invoke(const service::Operation& operation, service::Executor& executor,
+                        std::size_t bytes_max, Call& call) {
+  CallContext context = call.context;
+  if (operation.access != service::Access::Read) context.request_id = RequestId::random();
+  QV_CHECK(context.check());
+  QV_TRY(const Json answer, executor.invoke(context, operation.name, call.arguments));
+  std::string text = to_text(answer);
+  if (text.size() > bytes_max) {
+    return Error{ErrorCode::ResourceExhausted, "the result has " + std::to_string(text.size()) +
+                                                   " bytes, at most " + std::to_string(bytes_max) +
+                                                   ": ask for less"};
+  }
+  return Rendered{std::move(text), answer.is_object()};
+}
+
+}  // namespace
+
+std::vector<Tool> operation_tools(const service::Registry& registry, service::Executor& executor,
+                                  std::size_t result_bytes_max) {
+  std::vector<Tool> tools;
+  for (const auto& operation : registry.operations()) {
+    Tool tool;
+    tool.name = operation.name;
+    tool.title = operation.title;
+    tool.description = operation.description;
+    tool.input_schema = operation.request_schema;
+    tool.output_schema = operation.response_schema;
+    tool.annotations = hints(operation);
+    tool.run = [&operation, &executor, result_bytes_max](Call& call) -> Outcome<ToolResult> {
+      auto rendered = invoke(operation, executor, result_bytes_max, call);
+      if (!rendered.ok()) return failed_result(rendered.error());
+      if (!rendered->is_object) return text_result(std::move(rendered->text));
+      return structured_result(std::move(rendered->text));
+    };
+    tools.push_back(std::move(tool));
+  }
+  return tools;
+}
+
+}  // namespace quiver::mcp

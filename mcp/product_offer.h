@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstddef>
+
+#include "mcp/offer.h"
+#include "service/executor.h"
+#include "service/registry.h"
+
+namespace quiver::mcp {
+
+/// What Quiver offers over MCP: the operations of `registry` as tools. Borrows both.
+Offer product_offer(const service::Registry& registry, service::Executor& executor);
+
+}  // namespace quiver::mcp
