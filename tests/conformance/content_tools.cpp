@@ -88,12 +88,22 @@ Outcome<ToolResult> repeat_region(Call& call) {
   return mcp::text_result("region " + region->get<std::string>());
 }
 
-Tool signalling(std::string name, std::string description, std::function<void()> signal) {
-  return tool(std::move(name), std::move(description),
-              [signal = std::move(signal)](Call&) -> Outcome<ToolResult> {
-                signal();
-                return mcp::text_result("Mutation triggered");
-              });
+/// Lets go of the connection, so that the client comes back for the result.
+Outcome<ToolResult> hang_up(Call& call) {
+  if (call.detach) call.detach();
+  if (const Status over = pause(call, milliseconds(100)); !over.ok()) {
+    return mcp::failed_result(over.error());
+  }
+  return mcp::text_result("The client came back for this.");
+}
+
+/// Tells that a list has changed, though it has not.
+Tool signalling(std::string name, std::string description, const std::shared_ptr<mcp::Hub>& hub,
+                mcp::Event::Kind kind) {
+  return tool(std::move(name), std::move(description), [hub, kind](Call&) -> Outcome<ToolResult> {
+    hub->publish({kind});
+    return mcp::text_result("Mutation triggered");
+  });
 }
 
 Tool with_every_keyword() {
@@ -112,7 +122,7 @@ Tool with_header() {
 
 }  // namespace
 
-std::vector<Tool> content_tools(const ListSignals& signals) {
+std::vector<Tool> content_tools(const std::shared_ptr<mcp::Hub>& hub) {
   const Json audio{{"type", "audio"}, {"data", kSilence}, {"mimeType", "audio/wav"}};
   std::vector<Tool> tools{
       constant("test_simple_text", "Returns a text.",
@@ -129,11 +139,12 @@ std::vector<Tool> content_tools(const ListSignals& signals) {
       tool("test_tool_with_logging", "Logs three messages on its way.", log_three_times),
       tool("test_tool_with_progress", "Tells of its progress three times.", report_progress),
       tool("test_error_handling", "Fails.", fail),
+      tool("test_reconnection", "Hangs up before it is done.", hang_up),
       tool("test_logging_tool", "Logs a message if the client wants any.", log_if_wanted),
-      signalling("test_trigger_tool_change", "Tells that the tools have changed.",
-                 signals.tools_changed),
-      signalling("test_trigger_prompt_change", "Tells that the prompts have changed.",
-                 signals.prompts_changed),
+      signalling("test_trigger_tool_change", "Tells that the tools have changed.", hub,
+                 mcp::Event::Kind::ToolsChanged),
+      signalling("test_trigger_prompt_change", "Tells that the prompts have changed.", hub,
+                 mcp::Event::Kind::PromptsChanged),
   };
   tools.push_back(with_every_keyword());
   tools.push_back(with_header());

@@ -72,14 +72,15 @@ Status pause(const mcp::Call& call, std::chrono::milliseconds time) {
   return Done{};
 }
 
-mcp::Offer offer(const ListSignals& signals) {
+mcp::Offer offer() {
   mcp::Offer all;
+  all.hub = std::make_shared<mcp::Hub>();
   all.about = {.name = "quiver-conformance",
                .title = "Quiver conformance fixtures",
                .version = QV_VERSION,
                .description = "What the MCP conformance suite calls.",
                .instructions = ""};
-  for (auto tools : {content_tools(signals), asking_tools(), task_tools()}) {
+  for (auto tools : {content_tools(all.hub), asking_tools(), task_tools()}) {
     std::move(tools.begin(), tools.end(), std::back_inserter(all.tools));
   }
   std::sort(all.tools.begin(), all.tools.end(),

@@ -12,14 +12,9 @@
 /// are the suite's.
 namespace quiver::conformance {
 
-/// How fixtures tell that a list has changed.
-struct ListSignals {
-  std::function<void()> tools_changed;
-  std::function<void()> prompts_changed;
-};
-
-/// Content of every kind, progress, logging, failures, a schema with all keywords, changing lists.
-std::vector<mcp::Tool> content_tools(const ListSignals& signals);
+/// Content of every kind, progress, logging, failures, a schema with all keywords, changing
+/// lists.
+std::vector<mcp::Tool> content_tools(const std::shared_ptr<mcp::Hub>& hub);
 /// Those that ask the client something.
 std::vector<mcp::Tool> asking_tools();
 /// Those whose calls may become tasks, and one that never does.
@@ -30,7 +25,7 @@ std::shared_ptr<mcp::Resources> resources();
 Result<mcp::Completion> complete(mcp::Call& call, const mcp::CompletionQuery& query);
 
 /// All of the above.
-mcp::Offer offer(const ListSignals& signals);
+mcp::Offer offer();
 
 /// A red pixel, as base64 of a PNG.
 inline constexpr const char* kPixel =

@@ -54,7 +54,7 @@ Status serve(const Address& address) {
   const app::StopSignals signals([&stop](int) { stop.fire(); });
   app::Lane lane({"request", 64, 1024});
   const mcp::Server server(
-      offer({}), [&lane](std::function<void()> work) { return lane.submit(std::move(work)); },
+      offer(), [&lane](std::function<void()> work) { return lane.submit(std::move(work)); },
       server_options());
   const mcp::HttpEndpoint endpoint(server, {});
   app::HttpListenerOptions options;
