@@ -16,6 +16,7 @@
 #include "app/lanes.h"
 #include "app/stop_signals.h"
 #include "app/stop_switch.h"
+#include "core/clock.h"
 #include "fixtures.h"
 #include "mcp/http_endpoint.h"
 #include "mcp/server.h"
@@ -53,25 +54,25 @@ Status serve(const Address& address) {
   app::StopSwitch stop;
   const app::StopSignals signals([&stop](int) { stop.fire(); });
   app::Lane lane({"request", 64, 1024});
-  const mcp::Server server(
-      offer(), [&lane](std::function<void()> work) { return lane.submit(std::move(work)); },
-      server_options());
-  const mcp::HttpEndpoint endpoint(server, {});
+  const mcp::Submit submit = [&lane](std::function<void()> work) {
+    return lane.submit(std::move(work));
+  };
+  const SystemClock clock;
+  const mcp::Server server(offer(), submit, server_options());
+  mcp::HttpEndpoint endpoint(server, submit, {}, clock);
   app::HttpListenerOptions options;
   options.host = address.host;
   options.port = address.port;
-  QV_TRY(auto listener,
-         app::HttpListener::start(
-             options, [&endpoint](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
-               if (request.target == "/mcp") {
-                 return endpoint.handle(request, std::move(responder));
-               }
-               responder->respond({404, {}, ""});
-             }));
+  QV_TRY(auto listener, app::HttpListener::start(options, [&](HttpRequest request, auto responder) {
+           if (request.target == "/mcp") {
+             return endpoint.handle(std::move(request), std::move(responder));
+           }
+           responder->respond({404, {}, ""});
+         }));
   std::cerr << "http://" << address.host << ":" << listener->port() << "/mcp" << std::endl;
   stop.wait();
   server.stop();
-  listener->stop();
+  listener->stop([&endpoint] { endpoint.stop(); });
   lane.stop();
   return Done{};
 }
