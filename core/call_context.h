@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/ids.h"
+#include "core/mutex.h"
 #include "core/result.h"
 
 namespace quiver {
@@ -19,15 +21,25 @@ class CancelToken {
   CancelToken() = default;
   static CancelToken make() {
     CancelToken token;
-    token.flag_ = std::make_shared<std::atomic<bool>>(false);
+    token.state_ = std::make_shared<State>();
     return token;
   }
   /// Only on a token from make().
-  void cancel() const noexcept { flag_->store(true, std::memory_order_relaxed); }
-  bool cancelled() const noexcept { return flag_ && flag_->load(std::memory_order_relaxed); }
+  void cancel() const noexcept;
+  bool cancelled() const noexcept {
+    return state_ && state_->fired.load(std::memory_order_relaxed);
+  }
+  /// Calls `then` once when the token fires, on the thread that cancels; at once if it has fired.
+  /// It must neither block nor throw, and is kept for as long as the token: it should not own it.
+  void on_cancel(std::function<void()> then) const;
 
  private:
-  std::shared_ptr<std::atomic<bool>> flag_;
+  struct State {
+    std::atomic<bool> fired{false};
+    Mutex mutex;
+    std::vector<std::function<void()>> then QV_GUARDED_BY(mutex);
+  };
+  std::shared_ptr<State> state_;
 };
 
 /// How far a call has come; `total` 0 means unknown. Called from the working thread; must not

@@ -16,8 +16,17 @@ Json server_info(const About& about, const Revision& revision) {
 }
 
 Json capabilities(const Offer& offer, const Revision& revision) {
-  Json can = Json::object();
-  if (!offer.tools.empty()) can["tools"] = Json::object();
+  Json can{{"logging", Json::object()}};
+  const auto list = [&](const char* name) {
+    can[name] = Json::object();
+    if (offer.hub) can[name]["listChanged"] = true;
+  };
+  if (!offer.tools.empty()) list("tools");
+  if (!offer.prompts.empty()) list("prompts");
+  if (offer.resources) list("resources");
+  if (offer.resources && offer.hub) can["resources"]["subscribe"] = true;
+  // 2024-11-05 has completion/complete, but no name for it.
+  if (offer.complete && revision.audio) can["completions"] = Json::object();
   const bool has_tasks = std::any_of(offer.tools.begin(), offer.tools.end(),
                                      [](const Tool& tool) { return tool.tasks != TaskUse::Never; });
   if (has_tasks && revision.era == Era::Modern) {

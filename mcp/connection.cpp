@@ -24,6 +24,9 @@ struct Connection::State {
       : server(its_server), transport(its_transport) {
     session->set_push([this](const std::string& message) { return transport.offer(message); });
   }
+  ~State() { session->set_push(nullptr); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
 
   bool send(std::string_view message) {
     if (transport.write(message).ok()) return true;
@@ -145,6 +148,7 @@ void Connection::take(Message message, std::size_t bytes, std::shared_ptr<Outlet
 void Connection::drain() {
   transport_.finish();
   state_->session->end();
+  state_->server.end_listens(*state_->session);
   if (state_->wait_idle(options_.drain)) return;
   QV_LOG_WARN("mcp.drain_cancels after_ms={}", options_.drain.count());
   state_->session->cancel_all();

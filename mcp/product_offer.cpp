@@ -1,6 +1,7 @@
 #include "mcp/product_offer.h"
 
 #include "mcp/operation_tools.h"
+#include "service/engine.h"
 
 namespace quiver::mcp {
 namespace {
@@ -29,7 +30,10 @@ Offer product_offer(const service::Registry& registry, service::Executor& execut
                  .version = QV_VERSION,
                  .description = "Vector database and long-term memory for agents.",
                  .instructions = kInstructions};
-  offer.tools = operation_tools(registry, executor);
+  offer.tools = operation_tools(registry, executor, service::kResultBytesMax);
+  offer.why_hidden = [&registry](std::string_view name) {
+    return registry.hidden(name) == nullptr ? "" : registry.unknown("tool", name);
+  };
   return offer;
 }
 

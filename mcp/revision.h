@@ -27,6 +27,13 @@ struct Revision {
   bool server_description;
   /// notifications/progress may carry a message.
   bool progress_message;
+  /// Content may be audio, and the server says whether it completes arguments.
+  bool audio;
+  /// Content may be a resource_link; whatever is listed may carry _meta and say when it was last
+  /// modified.
+  bool resource_links;
+  /// Whatever is listed may carry icons.
+  bool icons;
 };
 
 /// Oldest first. 2026-07-28 adds to every result resultType and the server's name, and to lists how
@@ -39,7 +46,10 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = false,
      .structured_content = false,
      .server_description = false,
-     .progress_message = false},
+     .progress_message = false,
+     .audio = false,
+     .resource_links = false,
+     .icons = false},
     {.version = "2025-03-26",
      .era = Era::Legacy,
      .batches = true,
@@ -47,7 +57,10 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = false,
      .structured_content = false,
      .server_description = false,
-     .progress_message = true},
+     .progress_message = true,
+     .audio = true,
+     .resource_links = false,
+     .icons = false},
     {.version = "2025-06-18",
      .era = Era::Legacy,
      .batches = false,
@@ -55,7 +68,10 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = true,
      .structured_content = true,
      .server_description = false,
-     .progress_message = true},
+     .progress_message = true,
+     .audio = true,
+     .resource_links = true,
+     .icons = false},
     {.version = "2025-11-25",
      .era = Era::Legacy,
      .batches = false,
@@ -63,7 +79,10 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = true,
      .structured_content = true,
      .server_description = true,
-     .progress_message = true},
+     .progress_message = true,
+     .audio = true,
+     .resource_links = true,
+     .icons = true},
     {.version = "2026-07-28",
      .era = Era::Modern,
      .batches = false,
@@ -71,7 +90,10 @@ inline constexpr std::array<Revision, 5> kRevisions{{
      .titles = true,
      .structured_content = true,
      .server_description = true,
-     .progress_message = true},
+     .progress_message = true,
+     .audio = true,
+     .resource_links = true,
+     .icons = true},
 }};
 
 /// Null if this server does not know the version.

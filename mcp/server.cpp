@@ -19,6 +19,8 @@ struct Server::Method {
   /// It may wait, and so must not run on the thread that reads.
   bool runs_long;
   void (Server::*run)(const TurnPtr& turn) const;
+  /// Null: any.
+  bool (*offered)(const Offer& offer);
 };
 
 namespace {
@@ -40,8 +42,33 @@ std::string modern_meta(const About& about) {
          to_text(server_info(about, newest())) + "}";
 }
 
-std::string cache_hints(std::chrono::milliseconds ttl) {
-  return ",\"ttlMs\":" + std::to_string(ttl.count()) + ",\"cacheScope\":\"public\"";
+std::string cache_hints(std::chrono::milliseconds ttl, const char* scope) {
+  return ",\"ttlMs\":" + std::to_string(ttl.count()) + ",\"cacheScope\":\"" + scope + "\"";
+}
+
+bool has_tasks(const Offer& offer) {
+  return std::any_of(offer.tools.begin(), offer.tools.end(),
+                     [](const Tool& tool) { return tool.tasks != TaskUse::Never; });
+}
+
+bool has_prompts(const Offer& offer) {
+  return !offer.prompts.empty();
+}
+
+bool has_resources(const Offer& offer) {
+  return offer.resources != nullptr;
+}
+
+bool changes(const Offer& offer) {
+  return offer.hub != nullptr;
+}
+
+bool has_subscriptions(const Offer& offer) {
+  return has_resources(offer) && changes(offer);
+}
+
+bool completes(const Offer& offer) {
+  return offer.complete != nullptr;
 }
 
 std::string instructions_member(const About& about) {
@@ -54,31 +81,50 @@ std::string instructions_member(const About& about) {
 Server::Server(Offer offer, Submit submit, const ServerOptions& options)
     : offer_(std::move(offer)),
       tools_(offer_.tools),
+      prompts_(offer_.prompts),
       submit_(std::move(submit)),
       options_(options),
       modern_meta_(modern_meta(offer_.about)),
-      cache_hints_(cache_hints(options.list_ttl)),
+      cache_hints_(cache_hints(options.list_ttl, "public")),
+      data_hints_(cache_hints(options.data_ttl, "private")),
       states_(*options_.clock),
-      tasks_(*options_.clock, options_.tasks) {}
+      tasks_(*options_.clock, options_.tasks),
+      listens_(offer_.hub ? std::make_unique<Listens>(
+                                offer_.hub,
+                                [this](Turn& turn, const Json& meta) { close_listen(turn, meta); })
+                          : nullptr) {}
 
 void Server::stop() const {
   tasks_.cancel_all();
+  end_listens();
 }
 
-const Server::Method* Server::find_method(std::string_view name) {
-  static constexpr std::array<Method, 8> kMethods{{
-      {"initialize", true, false, false, &Server::initialize},
-      {"ping", true, false, false, &Server::ping},
-      {"server/discover", false, true, false, &Server::discover},
-      {"tools/list", true, true, false, &Server::list_tools},
-      {"tools/call", true, true, true, &Server::call_tool},
-      {"tasks/get", false, true, false, &Server::get_task},
-      {"tasks/update", false, true, false, &Server::update_task},
-      {"tasks/cancel", false, true, false, &Server::cancel_task},
+const Server::Method* Server::find_method(std::string_view name) const {
+  using S = Server;
+  static constexpr std::array<Method, 18> kMethods{{
+      {"initialize", true, false, false, &S::initialize, nullptr},
+      {"ping", true, false, false, &S::ping, nullptr},
+      {"server/discover", false, true, false, &S::discover, nullptr},
+      {"logging/setLevel", true, false, false, &S::set_log_level, nullptr},
+      {"tools/list", true, true, false, &S::list_tools, nullptr},
+      {"tools/call", true, true, true, &S::call_tool, nullptr},
+      {"prompts/list", true, true, false, &S::list_prompts, has_prompts},
+      {"prompts/get", true, true, true, &S::get_prompt, has_prompts},
+      {"resources/list", true, true, true, &S::list_resources, has_resources},
+      {"resources/templates/list", true, true, false, &S::list_templates, has_resources},
+      {"resources/read", true, true, true, &S::read_resource, has_resources},
+      {"resources/subscribe", true, false, false, &S::subscribe, has_subscriptions},
+      {"resources/unsubscribe", true, false, false, &S::unsubscribe, has_subscriptions},
+      {"subscriptions/listen", false, true, false, &S::listen, changes},
+      {"completion/complete", true, true, true, &S::complete_argument, completes},
+      {"tasks/get", false, true, false, &S::get_task, has_tasks},
+      {"tasks/update", false, true, false, &S::update_task, has_tasks},
+      {"tasks/cancel", false, true, false, &S::cancel_task, has_tasks},
   }};
   const auto* found = std::find_if(kMethods.begin(), kMethods.end(),
                                    [&](const Method& method) { return method.name == name; });
-  return found == kMethods.end() ? nullptr : found;
+  if (found == kMethods.end()) return nullptr;
+  return found->offered == nullptr || found->offered(offer_) ? found : nullptr;
 }
 
 void Server::handle(Request request, Exchange exchange) const {
@@ -98,17 +144,9 @@ void Server::start(Request request, Exchange exchange, const Error* busy) const 
   }
   if (!method->runs_long) return run(*method, turn);
 
-  if (turn->session) {
-    auto token = turn->session->begin(turn->request.id);
-    if (!token) {
-      // Under the id itself it would be taken for the answer that is still to come.
-      const RpcError taken{rpc::kInvalidRequest,
-                           "id " + to_text(turn->request.id) + " is already in flight"};
-      turn->finish({error_reply(Json(nullptr), taken), taken.code});
-      return;
-    }
-    turn->cancel = *std::move(token);
-    turn->in_flight = true;
+  if (auto taken = begin(*turn)) {
+    turn->finish(*std::move(taken));
+    return;
   }
   Status submitted =
       busy == nullptr ? submit_([this, turn, method] { run(*method, turn); }) : Status(*busy);
@@ -117,6 +155,21 @@ void Server::start(Request request, Exchange exchange, const Error* busy) const 
     return finish_tool(turn, failed_result(submitted.error()));
   }
   fail(turn, {rpc::kInternalError, submitted.error().message});
+}
+
+std::optional<Reply> Server::begin(Turn& turn) const {
+  Session* session = turn.session.get();
+  if (session == nullptr) return std::nullopt;
+  auto token = session->begin(turn.request.id);
+  if (!token) {
+    // Under the id itself it would be taken for the answer that is still to come.
+    const RpcError taken{rpc::kInvalidRequest,
+                         "id " + to_text(turn.request.id) + " is already in flight"};
+    return Reply{error_reply(Json(nullptr), taken), taken.code};
+  }
+  turn.cancel = *std::move(token);
+  turn.in_flight = true;
+  return std::nullopt;
 }
 
 void Server::run(const Method& method, const TurnPtr& turn) const {
@@ -196,6 +249,10 @@ void Server::initialize(const TurnPtr& turn) const {
                           instructions_member(offer_.about));
   reply.agreed = &agreed;
   turn->finish(std::move(reply));
+  if (!turn->session || !offer_.hub) return;
+  if (const auto made = subscription_of(turn->session); !made.ok()) {
+    QV_LOG_WARN("mcp.session_not_told_of_changes why={}", made.error().message);
+  }
 }
 
 void Server::ping(const TurnPtr& turn) const {
@@ -217,8 +274,15 @@ void Server::list_tools(const TurnPtr& turn) const {
     return fail(turn, invalid_params("params.cursor: unknown cursor; the list has one page"));
   }
   std::string members = "\"tools\":" + tools_.list(*turn->revision);
-  if (turn->revision->era == Era::Modern) members += cache_hints_;
-  turn->finish(complete(*turn, members));
+  turn->finish(complete(*turn, members.append(static_hints(*turn->revision))));
+}
+
+std::string_view Server::static_hints(const Revision& revision) const noexcept {
+  return revision.era == Era::Modern ? std::string_view(cache_hints_) : std::string_view();
+}
+
+std::string_view Server::data_hints(const Revision& revision) const noexcept {
+  return revision.era == Era::Modern ? std::string_view(data_hints_) : std::string_view();
 }
 
 Reply Server::result(const Turn& turn, std::string_view type, std::string_view members) const {

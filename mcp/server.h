@@ -10,7 +10,9 @@
 #include "core/clock.h"
 #include "core/result.h"
 #include "mcp/deadlines.h"
+#include "mcp/listens.h"
 #include "mcp/offer.h"
+#include "mcp/prompts.h"
 #include "mcp/request_state.h"
 #include "mcp/tasks.h"
 #include "mcp/tools.h"
@@ -36,7 +38,12 @@ struct ServerOptions {
   std::chrono::milliseconds task_timeout{1'800'000};
   TasksOptions tasks = {};
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
+  /// The same for what shows stored data: resources/list and resources/read.
+  std::chrono::milliseconds data_ttl{1'000};
 };
+
+/// Percent-encoded, our longest URI names a point of 512 bytes in a collection of 64.
+inline constexpr std::size_t kUriBytesMax = 2048;
 
 /// The MCP server: answers requests of every revision, each message by its own era.
 ///
@@ -60,12 +67,18 @@ class Server {
   /// Takes note of what a client says without asking.
   void notice(const Notification& notification, Session& session) const;
 
-  /// Cancels what goes on though its client was answered: tasks.
+  /// Cancels what goes on though its client was answered, tasks, and ends the open
+  /// subscriptions/listen.
   void stop() const;
+  /// Ends the open subscriptions/listen of one session, or all, and tells their clients. Until then
+  /// they count as requests in flight.
+  void end_listens(const Session& session) const;
+  void end_listens() const;
 
  private:
   struct Method;
-  static const Method* find_method(std::string_view name);
+  /// Null if this server does not offer it.
+  const Method* find_method(std::string_view name) const;
 
   void start(Request request, Exchange exchange, const Error* busy) const;
   /// What is wrong with a request before its method looks at it; fills in what the turn says of the
@@ -73,12 +86,24 @@ class Server {
   std::optional<Reply> classify(Turn& turn, const Method*& method) const;
   std::optional<Reply> classify_modern(Turn& turn, const Json* claimed, const Method* method) const;
   void run(const Method& method, const TurnPtr& turn) const;
+  /// Makes a request one that can be cancelled. What is wrong with its id, if anything.
+  std::optional<Reply> begin(Turn& turn) const;
 
   void initialize(const TurnPtr& turn) const;
   void ping(const TurnPtr& turn) const;
   void discover(const TurnPtr& turn) const;
   void list_tools(const TurnPtr& turn) const;
   void call_tool(const TurnPtr& turn) const;
+  void list_prompts(const TurnPtr& turn) const;
+  void get_prompt(const TurnPtr& turn) const;
+  void list_resources(const TurnPtr& turn) const;
+  void list_templates(const TurnPtr& turn) const;
+  void read_resource(const TurnPtr& turn) const;
+  void complete_argument(const TurnPtr& turn) const;
+  void set_log_level(const TurnPtr& turn) const;
+  void subscribe(const TurnPtr& turn) const;
+  void unsubscribe(const TurnPtr& turn) const;
+  void listen(const TurnPtr& turn) const;
 
   void get_task(const TurnPtr& turn) const;
   void update_task(const TurnPtr& turn) const;
@@ -93,6 +118,12 @@ class Server {
   void carry_out(const TurnPtr& turn, const Tool& tool, const Json& progress_token) const;
   Outcome<ToolResult> run_tool(const Tool& tool, Call& call) const;
   Call call_of(const TurnPtr& turn, const Json& arguments, const Json& progress_token) const;
+  void carry_out_prompt(const TurnPtr& turn) const;
+  void carry_out_read(const TurnPtr& turn) const;
+  /// See conclude.h.
+  template <typename T, typename Render>
+  void conclude(const TurnPtr& turn, const Outcome<T>& outcome, Render&& render,
+                std::function<void()> again) const;
   void finish_tool(const TurnPtr& turn, const ToolResult& result) const;
   void fail(const TurnPtr& turn, const RpcError& error) const;
 
@@ -109,18 +140,33 @@ class Server {
     return result(turn, "complete", members);
   }
   Reply result(const Turn& turn, std::string_view type, std::string_view members) const;
+  /// What tells a session of changes, made if there is none yet. Errors: see Hub::subscribe.
+  Result<std::shared_ptr<Subscription>> subscription_of(
+      const std::shared_ptr<Session>& session) const;
+  /// Ends an open subscriptions/listen with a result.
+  void close_listen(Turn& turn, const Json& meta) const;
+  /// JSON text that ends a list of what never changes, or a result that shows stored data.
+  std::string_view static_hints(const Revision& revision) const noexcept;
+  std::string_view data_hints(const Revision& revision) const noexcept;
 
   const Offer offer_;
   const Tools tools_;
+  const Prompts prompts_;
   const Submit submit_;
   const ServerOptions options_;
   /// JSON text that every modern result has, and that marks a list.
   const std::string modern_meta_;
   const std::string cache_hints_;
+  const std::string data_hints_;
   const RequestState states_;
   mutable Tasks tasks_;
   /// What it calls uses all of the above.
   mutable Deadlines deadlines_;
+  /// Null if nothing ever changes. Last, so that none outlives what it ends with.
+  const std::unique_ptr<Listens> listens_;
 };
+
+/// What `revision` answers for a URI that nothing is at.
+RpcError resource_not_found(const std::string& uri, const Revision& revision);
 
 }  // namespace quiver::mcp

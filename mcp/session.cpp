@@ -44,7 +44,7 @@ void Session::set_log_level(LogLevel level) {
 std::optional<CancelToken> Session::begin(const Json& id) {
   CancelToken token = CancelToken::make();
   const MutexLock lock(mutex_);
-  if (!in_flight_.emplace(to_text(id), InFlight{token}).second) return std::nullopt;
+  if (!in_flight_.emplace(to_text(id), token).second) return std::nullopt;
   return token;
 }
 
@@ -52,46 +52,29 @@ bool Session::finish(const Json& id) {
   const MutexLock lock(mutex_);
   const auto found = in_flight_.find(to_text(id));
   if (found == in_flight_.end()) return false;
-  const bool wanted = !found->second.cancel.cancelled();
+  const bool wanted = !found->second.cancelled();
   in_flight_.erase(found);
   return wanted;
 }
 
 void Session::cancel(const Json& id) {
-  std::function<void()> cancelled;
+  CancelToken token;
   {
     const MutexLock lock(mutex_);
     const auto found = in_flight_.find(to_text(id));
     if (found == in_flight_.end()) return;
-    found->second.cancel.cancel();
-    cancelled = std::exchange(found->second.cancelled, nullptr);
+    token = found->second;
   }
-  if (cancelled) cancelled();
-}
-
-void Session::on_cancel(const Json& id, std::function<void()> cancelled) {
-  {
-    const MutexLock lock(mutex_);
-    const auto found = in_flight_.find(to_text(id));
-    if (found == in_flight_.end()) return;
-    if (!found->second.cancel.cancelled()) {
-      found->second.cancelled = std::move(cancelled);
-      return;
-    }
-  }
-  cancelled();
+  token.cancel();
 }
 
 void Session::cancel_all() {
-  std::vector<std::function<void()>> all;
+  std::vector<CancelToken> tokens;
   {
     const MutexLock lock(mutex_);
-    for (auto& [id, request] : in_flight_) {
-      request.cancel.cancel();
-      if (request.cancelled) all.push_back(std::exchange(request.cancelled, nullptr));
-    }
+    for (const auto& [id, token] : in_flight_) tokens.push_back(token);
   }
-  for (const auto& cancelled : all) cancelled();
+  for (const CancelToken& token : tokens) token.cancel();
 }
 
 std::string Session::ask(const std::string& method, const Json& params,
@@ -146,14 +129,24 @@ bool Session::push(const std::string& message) {
 }
 
 void Session::end() {
-  set_push(nullptr);
   std::map<std::string, Answered> asked;
   {
     const MutexLock lock(mutex_);
     ended_ = true;
     asked.swap(asked_);
   }
+  set_push(nullptr);
   for (auto& [id, answered] : asked) answered(no_answer());
+}
+
+std::shared_ptr<Subscription> Session::subscription() const {
+  const MutexLock lock(mutex_);
+  return subscription_;
+}
+
+void Session::subscribe(std::shared_ptr<Subscription> subscription) {
+  const MutexLock lock(mutex_);
+  subscription_ = std::move(subscription);
 }
 
 }  // namespace quiver::mcp

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,8 @@
 #include "mcp/revision.h"
 
 namespace quiver::mcp {
+
+class Subscription;
 
 /// What a connection, or an HTTP session, remembers between messages: what its handshake agreed on,
 /// the requests that can still be cancelled, and what the server has asked the client. Modern
@@ -43,9 +46,6 @@ class Session {
   bool finish(const Json& id);
   /// Fires the token of a request in flight; others are nothing to us: it may just have finished.
   void cancel(const Json& id);
-  /// `cancelled` is called once if that request is cancelled, at once if it has been; not after it
-  /// finished. Must not block.
-  void on_cancel(const Json& id, std::function<void()> cancelled);
   void cancel_all();
 
   /// The result of a request of ours, or why there is none: Unavailable if it could not be sent or
@@ -70,21 +70,21 @@ class Session {
   /// Sends a notification that nothing asked for. False if it was dropped.
   bool push(const std::string& message) QV_EXCLUDES(push_mutex_);
 
- private:
-  struct InFlight {
-    CancelToken cancel;
-    std::function<void()> cancelled = nullptr;
-  };
+  /// What tells the client of changes; null before subscribe().
+  std::shared_ptr<Subscription> subscription() const;
+  void subscribe(std::shared_ptr<Subscription> subscription);
 
+ private:
   std::atomic<const Revision*> revision_;
   std::atomic<int> log_level_{-1};
   mutable Mutex mutex_;
   Json capabilities_ QV_GUARDED_BY(mutex_) = Json::object();
   /// By the id's JSON text: 7 and "7" are different ids.
-  std::map<std::string, InFlight> in_flight_ QV_GUARDED_BY(mutex_);
+  std::map<std::string, CancelToken> in_flight_ QV_GUARDED_BY(mutex_);
   std::map<std::string, Answered> asked_ QV_GUARDED_BY(mutex_);
   std::uint64_t asks_ QV_GUARDED_BY(mutex_) = 0;
   bool ended_ QV_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Subscription> subscription_ QV_GUARDED_BY(mutex_);
   /// Held while a message is pushed, so that a way which was taken back is no longer in use.
   Mutex push_mutex_;
   Push push_ QV_GUARDED_BY(push_mutex_);

@@ -70,7 +70,9 @@ void Server::call_tool(const TurnPtr& turn) const {
   if (!token.ok()) return fail(turn, invalid_params(token.error().message));
   const Tool* tool = tools_.find(name->get_ref<const std::string&>());
   if (tool == nullptr) {
-    return fail(turn, invalid_params(tools_.unknown(name->get_ref<const std::string&>())));
+    const auto& unknown = name->get_ref<const std::string&>();
+    const std::string why = offer_.why_hidden ? offer_.why_hidden(unknown) : "";
+    return fail(turn, invalid_params(why.empty() ? tools_.unknown(unknown) : why));
   }
   if (admit_tool(turn, *tool)) carry_out(turn, *tool, *token);
 }

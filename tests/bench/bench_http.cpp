@@ -2,7 +2,7 @@
 //
 // Usage: bench_http streams BINARY DATA SETUP OPENING CALL [STREAMS [CALLS_PER_S [SECONDS]]]
 //        bench_http serve --port 0
-// SETUP, OPENING and CALL are requests: request line, headers, and after an empty line a body.
+// SETUP, OPENING and CALL are requests: method and target, headers, and after an empty line a body.
 // OPENING opens a stream. SETUP comes before each OPENING, and its reply's Mcp-Session-Id takes the
 // place of {session} in OPENING; empty: nothing comes before. CALL is answered whole.
 // `serve` is a listener and nothing more: GET opens a stream, POST gives back its body. With this
@@ -36,7 +36,7 @@ using Words = std::vector<std::string>;
 struct Load {
   std::size_t streams = 2000;
   double calls_per_s = 200;
-  double seconds = 10;
+  double seconds = 5;
 };
 
 struct Latency {
@@ -122,7 +122,7 @@ void measure_streams(const Words& words) {
   call(server.port(), request, {0, load.calls_per_s, 1});
   std::vector<double> alone;
   std::vector<double> beside;
-  for (int round = 0; round < 2; ++round) {
+  for (int round = 0; round < 3; ++round) {
     const Latency without = call(server.port(), request, load);
     print(server, 0, without);
     const double start = now_s();

@@ -100,9 +100,10 @@ std::string render_request(std::string_view text) {
   const auto split = text.find("\n\n");
   const std::string_view head = text.substr(0, split);
   const std::string_view body = split == text.npos ? std::string_view() : text.substr(split + 2);
-  std::string out;
-  for (const char c : head) out += c == '\n' ? std::string("\r\n") : std::string(1, c);
-  out += "\r\nHost: 127.0.0.1\r\n";
+  const auto line = std::min(head.find('\n'), head.size());
+  std::string out = std::string(head.substr(0, line)) + " HTTP/1.1\r\nHost: 127.0.0.1";
+  for (const char c : head.substr(line)) out += c == '\n' ? std::string("\r\n") : std::string(1, c);
+  out += "\r\n";
   if (!body.empty()) out += "Content-Length: " + std::to_string(body.size()) + "\r\n";
   return out.append("\r\n").append(body);
 }

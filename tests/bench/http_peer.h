@@ -29,8 +29,8 @@ class HttpServer {
   std::uint16_t port_ = 0;
 };
 
-/// A request as it is sent. `text` is its request line, its headers, and after an empty line its
-/// body, with plain newlines; Host and Content-Length are added.
+/// A request as it is sent. `text` is its method and target, its headers, and after an empty line
+/// its body, with plain newlines; version, Host and Content-Length are added.
 std::string render_request(std::string_view text);
 
 /// One connection to a port of this machine. Throws runtime_error.

@@ -71,7 +71,7 @@ TEST_CASE("initialize: agrees on the requested revision, else on the newest lega
     CHECK(keys(result) ==
           std::set<std::string>{"protocolVersion", "capabilities", "serverInfo", "instructions"});
     CHECK(result["protocolVersion"] == agreed);
-    CHECK(result["capabilities"] == Json{{"tools", Json::object()}});
+    CHECK(result["capabilities"] == Json{{"tools", Json::object()}, {"logging", Json::object()}});
     Json info = kServerInfo;
     if (agreed < "2025-11-25") info.erase("description");
     if (agreed < "2025-06-18") info.erase("title");
@@ -101,7 +101,7 @@ TEST_CASE("legacy: the methods there are, and no others", "[mcp]") {
   Peer peer;
   CHECK(peer.reply(R"({"jsonrpc":"2.0","id":"p","method":"ping"})").text ==
         R"({"jsonrpc":"2.0","id":"p","result":{}})");
-  for (const char* method : {"logging/setLevel", "resources/list", "prompts/list", "tools",
+  for (const char* method : {"resources/subscribe", "resources/list", "prompts/list", "tools",
                              "completion/complete", "subscriptions/listen", "", "Ping"}) {
     const Json reply = peer.legacy(method);
     CHECK(reply["error"] == error(-32601, "method not found: \"" + std::string(method) + "\""));
@@ -128,7 +128,7 @@ TEST_CASE("modern: server/discover says what there is", "[mcp]") {
                                               "instructions", "ttlMs", "cacheScope", "_meta"});
   CHECK(result["resultType"] == "complete");
   CHECK(result["supportedVersions"] == Json{"2026-07-28"});
-  CHECK(result["capabilities"] == Json{{"tools", Json::object()}});
+  CHECK(result["capabilities"] == Json{{"tools", Json::object()}, {"logging", Json::object()}});
   CHECK(result["ttlMs"] == 300'000);
   CHECK(result["cacheScope"] == "public");
   CHECK(result["_meta"] == Json{{"io.modelcontextprotocol/serverInfo", kServerInfo}});

@@ -52,7 +52,8 @@ World::World()
 }
 
 Offer World::offer(std::size_t result_bytes_max) {
-  Offer offer = product_offer(registry, executor);
+  Offer offer;
+  offer.about = product_offer(registry, executor).about;
   offer.tools = operation_tools(registry, executor, result_bytes_max);
   return offer;
 }
