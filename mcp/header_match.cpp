@@ -111,7 +111,9 @@ std::optional<RpcError> compare(const HttpRequest& http, const std::string& name
 const char* name_key(std::string_view method) {
   if (method == "tools/call" || method == "prompts/get") return "name";
   if (method == "resources/read") return "uri";
-  return method.starts_with("tasks/") ? "taskId" : nullptr;
+  const bool of_task =
+      method == "tasks/get" || method == "tasks/update" || method == "tasks/cancel";
+  return of_task ? "taskId" : nullptr;
 }
 
 }  // namespace

@@ -16,7 +16,6 @@
 #include "app/lanes.h"
 #include "app/stop_signals.h"
 #include "app/stop_switch.h"
-#include "core/clock.h"
 #include "fixtures.h"
 #include "mcp/http_endpoint.h"
 #include "mcp/server.h"
@@ -57,9 +56,8 @@ Status serve(const Address& address) {
   const mcp::Submit submit = [&lane](std::function<void()> work) {
     return lane.submit(std::move(work));
   };
-  const SystemClock clock;
   const mcp::Server server(offer(), submit, server_options());
-  mcp::HttpEndpoint endpoint(server, submit, {}, clock);
+  mcp::HttpEndpoint endpoint(server, submit, {});
   app::HttpListenerOptions options;
   options.host = address.host;
   options.port = address.port;
