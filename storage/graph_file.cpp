@@ -260,6 +260,9 @@ class GraphFile::Reader {
     QV_CHECK(check_nodes(*graph->core_));
     QV_CHECK(check_upper_links());
     install(core);
+    for (NodeId node = 0; node < header_.count; ++node) {
+      graph->slots_[node] = graph->core_->slot(node);
+    }
     std::size_t live = 0;
     for (std::size_t i = 0; i < published_.size(); ++i) {
       graph->published_[i].store(published_[i]);

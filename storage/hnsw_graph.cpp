@@ -19,8 +19,11 @@ namespace {
 
 /// Slots looked up under one lock.
 constexpr std::size_t kLookupBatch = 1024;
-/// Vectors that a gathering scan fetches ahead.
+/// Finding one slot costs as much as asking a filter about this many nodes in a row.
+constexpr std::size_t kLookupRatio = 32;
+/// Vectors that a scan fetches ahead, and how much of each: the processor brings the rest.
 constexpr std::size_t kFetchAhead = 4;
+constexpr std::size_t kFetchBytesMax = 256;
 
 Error no_memory(const std::string& what) {
   return Error{ErrorCode::ResourceExhausted, "graph: " + what};
@@ -89,6 +92,7 @@ Result<std::unique_ptr<HnswGraph>> HnswGraph::create(const GraphShape& shape,
     const FairWriteLock lock(graph->gate_);
     graph->core_ = std::make_unique<Core>(shape, capacity);
     graph->published_ = std::make_unique<std::atomic<std::uint64_t>[]>(words_for(capacity));
+    graph->slots_ = std::make_unique_for_overwrite<Slot[]>(capacity);
     const auto& core = graph->core_->graph;
     advise_huge_pages(core.data_level0_memory_, capacity * core.size_data_per_element_);
     return graph;
@@ -116,8 +120,11 @@ void HnswGraph::grow(std::size_t nodes) {
   for (std::size_t i = 0; i < words_for(graph.max_elements_); ++i) {
     published[i].store(published_[i].load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
+  auto slots = std::make_unique_for_overwrite<Slot[]>(capacity);
+  std::copy_n(slots_.get(), std::min<std::size_t>(graph.cur_element_count, capacity), slots.get());
   graph.resizeIndex(capacity);
   published_ = std::move(published);
+  slots_ = std::move(slots);
   advise_huge_pages(graph.data_level0_memory_, capacity * graph.size_data_per_element_);
 }
 
@@ -132,7 +139,9 @@ Result<NodeId> HnswGraph::link(Slot slot, const float* vector) {
                    "slot " + std::to_string(raw(slot)) + " is in the index already"};
     }
   }
-  return core_->graph.addPoint(vector, raw(slot), graph_level(slot, shape_.hnsw.m));
+  const NodeId node = core_->graph.addPoint(vector, raw(slot), graph_level(slot, shape_.hnsw.m));
+  slots_[node] = slot;
+  return node;
 }
 
 Result<NodeId> HnswGraph::insert(Slot slot, const float* vector) {
@@ -174,6 +183,13 @@ void HnswGraph::set_published(NodeId node) noexcept {
   if (!was) live_.fetch_add(1, std::memory_order_relaxed);
 }
 
+bool HnswGraph::clear_published(NodeId node) noexcept {
+  const std::uint64_t bit = std::uint64_t{1} << (node % 64);
+  const bool was = (published_[node / 64].fetch_and(~bit, std::memory_order_relaxed) & bit) != 0;
+  if (was) live_.fetch_sub(1, std::memory_order_relaxed);
+  return was;
+}
+
 void HnswGraph::publish(NodeId node) {
   const FairReadLock lock(gate_);
   set_published(node);
@@ -188,10 +204,7 @@ bool HnswGraph::hide(Slot slot) {
     if (found == core_->graph.label_lookup_.end()) return false;
     node = found->second;
   }
-  const std::uint64_t bit = std::uint64_t{1} << (node % 64);
-  const bool was = (published_[node / 64].fetch_and(~bit, std::memory_order_relaxed) & bit) != 0;
-  if (was) live_.fetch_sub(1, std::memory_order_relaxed);
-  return was;
+  return clear_published(node);
 }
 
 Slot HnswGraph::read(NodeId node, float* vector) const {
@@ -236,51 +249,60 @@ std::size_t HnswGraph::capacity() const {
 }
 
 SlotSet HnswGraph::reconcile(const SlotSet& live) {
+  const FairReadLock lock(gate_);
   SlotSet missing = live;
-  const std::size_t nodes = count();
-  for (NodeId node = 0; node < nodes; ++node) {
-    Slot slot{};
-    {
-      const FairReadLock lock(gate_);
-      slot = core_->slot(node);
-    }
-    missing.erase(slot);
-    if (live.contains(slot)) {
-      publish(node);
+  for (NodeId node = 0; node < core_->graph.cur_element_count; ++node) {
+    missing.erase(slots_[node]);
+    if (live.contains(slots_[node])) {
+      set_published(node);
     } else {
-      hide(slot);
+      clear_published(node);
     }
   }
   return missing;
 }
 
 Status HnswGraph::scan(const CallContext& call, const IndexQuery& query, NearestHeap& heap) const {
-  // A look-up costs about as much as a few distances of neighbouring vectors.
-  const bool few = query.allowed != nullptr && query.allowed->size() < live() / 8;
-  return few ? scan_allowed(call, query, heap) : scan_all(call, query, heap);
+  const bool few = query.allowed != nullptr && query.allowed->size() < live() / kLookupRatio;
+  return few ? scan_slots(call, query, heap) : scan_nodes(call, query, heap);
 }
 
-Status HnswGraph::scan_all(const CallContext& call, const IndexQuery& query,
-                           NearestHeap& heap) const {
+void HnswGraph::offer(std::span<const NodeId> nodes, const IndexQuery& query,
+                      NearestHeap& heap) const {
+  const std::size_t fetch_bytes = std::min(shape_.dim * sizeof(float), kFetchBytesMax);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (i + kFetchAhead < nodes.size()) {
+      const char* ahead = reinterpret_cast<const char*>(core_->vector(nodes[i + kFetchAhead]));
+      for (std::size_t line = 0; line < fetch_bytes; line += 64) __builtin_prefetch(ahead + line);
+    }
+    const float* vector = core_->vector(nodes[i]);
+    heap.offer({core_->slot(nodes[i]), core_->distance(query.vector.data(), vector, shape_.dim)});
+  }
+}
+
+Status HnswGraph::scan_nodes(const CallContext& call, const IndexQuery& query,
+                             NearestHeap& heap) const {
   const std::size_t per_check = vectors_per_check(shape_.dim);
   const std::size_t end = count();
+  std::vector<NodeId> nodes(per_check);
   for (std::size_t start = 0; start < end; start += per_check) {
     QV_CHECK(call.check());
     // Let go between the slices: whoever waits to grow the graph holds up every other search.
     const FairReadLock lock(gate_);
+    std::size_t chosen = 0;
     const auto last = static_cast<NodeId>(std::min(end, start + per_check));
     for (auto node = static_cast<NodeId>(start); node < last; ++node) {
       if (!is_published(node)) continue;
-      const Slot slot = core_->slot(node);
-      if (query.allowed != nullptr && !query.allowed->contains(slot)) continue;
-      heap.offer({slot, core_->distance(query.vector.data(), core_->vector(node), shape_.dim)});
+      nodes[chosen] = node;
+      chosen += query.allowed == nullptr || query.allowed->contains(slots_[node]) ? 1 : 0;
     }
+    offer({nodes.data(), chosen}, query, heap);
   }
   return Done{};
 }
 
-Status HnswGraph::scan_allowed(const CallContext& call, const IndexQuery& query,
-                               NearestHeap& heap) const {
+Status HnswGraph::scan_slots(const CallContext& call, const IndexQuery& query,
+                             NearestHeap& heap) const {
   const std::size_t per_check = std::min(kLookupBatch, vectors_per_check(shape_.dim));
   std::vector<Slot> batch;
   std::vector<NodeId> nodes;
@@ -292,17 +314,11 @@ Status HnswGraph::scan_allowed(const CallContext& call, const IndexQuery& query,
       const std::lock_guard<std::mutex> labels(core_->graph.label_lookup_lock);
       for (const Slot slot : batch) {
         const auto found = core_->graph.label_lookup_.find(raw(slot));
-        if (found != core_->graph.label_lookup_.end()) nodes.push_back(found->second);
+        if (found == core_->graph.label_lookup_.end()) continue;
+        if (is_published(found->second)) nodes.push_back(found->second);
       }
     }
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      if (i + kFetchAhead < nodes.size()) {
-        __builtin_prefetch(core_->vector(nodes[i + kFetchAhead]));
-      }
-      if (!is_published(nodes[i])) continue;
-      const float* vector = core_->vector(nodes[i]);
-      heap.offer({core_->slot(nodes[i]), core_->distance(query.vector.data(), vector, shape_.dim)});
-    }
+    offer(nodes, query, heap);
     batch.clear();
     return Done{};
   };

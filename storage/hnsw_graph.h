@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -111,7 +112,7 @@ class HnswGraph {
   const GraphShape& shape() const noexcept { return shape_; }
 
   /// Publishes exactly the nodes whose slots are in `live`; returns the slots of `live` that have
-  /// no node.
+  /// no node. Not beside insert().
   SlotSet reconcile(const SlotSet& live);
 
  private:
@@ -126,9 +127,12 @@ class HnswGraph {
   void grow(std::size_t nodes) QV_REQUIRES(gate_);
   Result<NodeId> link(Slot slot, const float* vector) QV_TSA(requires_shared_capability(gate_));
   void set_published(NodeId node) noexcept QV_TSA(requires_shared_capability(gate_));
+  bool clear_published(NodeId node) noexcept QV_TSA(requires_shared_capability(gate_));
   bool is_published(NodeId node) const noexcept QV_TSA(requires_shared_capability(gate_));
-  Status scan_all(const CallContext& call, const IndexQuery& query, NearestHeap& heap) const;
-  Status scan_allowed(const CallContext& call, const IndexQuery& query, NearestHeap& heap) const;
+  void offer(std::span<const NodeId> nodes, const IndexQuery& query, NearestHeap& heap) const
+      QV_TSA(requires_shared_capability(gate_));
+  Status scan_nodes(const CallContext& call, const IndexQuery& query, NearestHeap& heap) const;
+  Status scan_slots(const CallContext& call, const IndexQuery& query, NearestHeap& heap) const;
 
   const GraphShape shape_;
   std::atomic<std::size_t> live_{0};
@@ -141,6 +145,9 @@ class HnswGraph {
   bool inserting_ QV_GUARDED_BY(gate_) = false;
   /// A bit for each node, in words; the words change at any time, their number under `gate_`.
   std::unique_ptr<std::atomic<std::uint64_t>[]> published_ QV_GUARDED_BY(gate_);
+  /// The slot of each node, together: a filter is asked about many nodes whose vectors are not
+  /// looked at. Written before the node is published.
+  std::unique_ptr<Slot[]> slots_ QV_GUARDED_BY(gate_);
   mutable Mutex scratch_mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> scratch_ QV_GUARDED_BY(scratch_mutex_);
   /// Made so far, those in use among them.

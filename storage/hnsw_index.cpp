@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "storage/graph_file.h"
 #include "storage/index_query.h"
+#include "storage/query_plan.h"
 
 namespace quiver::storage {
 namespace {
@@ -122,19 +123,24 @@ bool HnswIndex::rebuild_due(const HnswGraph& graph) const noexcept {
   return dead > 0 && dead * 100 >= nodes * options_.rebuild_dead_percent;
 }
 
-bool HnswIndex::walkable(const IndexQuery& query) const noexcept {
-  return size() > options_.exact_search_points &&
-         (query.allowed == nullptr || query.allowed->size() > options_.exact_search_points);
+bool HnswIndex::worth_walking(const IndexQuery& query, const HnswGraph& graph) const noexcept {
+  if (size() <= options_.exact_search_points) return false;
+  if (query.allowed == nullptr) return true;
+  const std::size_t allowed = query.allowed->size();
+  return allowed > options_.exact_search_points &&
+         !scan_is_cheaper(allowed, graph.live(), std::max(query.ef, query.k));
 }
 
 Result<std::vector<Neighbor>> HnswIndex::search(const CallContext& call,
                                                 const IndexQuery& query) const {
   QV_CHECK(check_query(query, dim()));
-  if (!walkable(query)) return scan(call, query);
-  NearestHeap tail(query.k);
-  QV_CHECK(tail_.scan(call, query, distance_, tail));
+  // The tail first: what leaves it afterwards is in the graph when we come there.
+  NearestHeap tail_heap(query.k);
+  QV_CHECK(tail_.scan(call, query, distance_, tail_heap));
+  auto tail = tail_heap.take_sorted();
   const auto current = graph();
-  if (!current) return tail.take_sorted();
+  if (!current) return tail;
+  if (!worth_walking(query, *current)) return finish_scan(call, query, std::move(tail), *current);
 
   const std::size_t candidates = query.allowed != nullptr ? query.allowed->size() : size();
   std::vector<Neighbor> found;
@@ -144,10 +150,11 @@ Result<std::vector<Neighbor>> HnswIndex::search(const CallContext& call,
                                            .allowed = query.allowed,
                                            .budget = candidates},
                                           found));
-  if (end == WalkEnd::OverBudget) return scan(call, query);
-  auto nearest = merge(tail.take_sorted(), found, query.k);
-  if (nearest.size() < std::min(query.k, candidates)) return scan(call, query);
-  return nearest;
+  if (end == WalkEnd::Complete) {
+    auto nearest = merge(tail, found, query.k);
+    if (nearest.size() >= std::min(query.k, candidates)) return nearest;
+  }
+  return finish_scan(call, query, std::move(tail), *current);
 }
 
 Result<std::vector<Neighbor>> HnswIndex::scan(const CallContext& call,
@@ -157,9 +164,16 @@ Result<std::vector<Neighbor>> HnswIndex::scan(const CallContext& call,
   QV_CHECK(tail_.scan(call, query, distance_, tail));
   const auto current = graph();
   if (!current) return tail.take_sorted();
+  return finish_scan(call, query, tail.take_sorted(), *current);
+}
+
+Result<std::vector<Neighbor>> HnswIndex::finish_scan(const CallContext& call,
+                                                     const IndexQuery& query,
+                                                     std::vector<Neighbor> tail,
+                                                     const HnswGraph& graph) const {
   NearestHeap linked(query.k);
-  QV_CHECK(current->scan(call, query, linked));
-  return merge(tail.take_sorted(), linked.take_sorted(), query.k);
+  QV_CHECK(graph.scan(call, query, linked));
+  return merge(std::move(tail), linked.take_sorted(), query.k);
 }
 
 std::size_t HnswIndex::unindexed() const {

@@ -108,7 +108,10 @@ class HnswIndex final : public VectorIndex, private IndexBuilder::Client {
 
   HnswIndex(const GraphShape& shape, const Options& options, IndexBuilder& builder);
   std::shared_ptr<HnswGraph> graph() const;
-  bool walkable(const IndexQuery& query) const noexcept;
+  bool worth_walking(const IndexQuery& query, const HnswGraph& graph) const noexcept;
+  Result<std::vector<Neighbor>> finish_scan(const CallContext& call, const IndexQuery& query,
+                                            std::vector<Neighbor> tail,
+                                            const HnswGraph& graph) const;
   void enqueue(Slot slot);
   bool rebuild_due(const HnswGraph& graph) const noexcept;
 

@@ -12,13 +12,6 @@ constexpr std::size_t kWalkCost = 27;
 /// Looking up a slot, and its point, against a step from one point to the next.
 constexpr std::size_t kLookupCost = 4;
 
-/// A walk under a filter meets candidates / live useful points at each step.
-bool scan_is_cheaper(std::size_t candidates, std::size_t live, std::size_t ef) {
-  const double scan = static_cast<double>(candidates);
-  const double useful = scan / static_cast<double>(std::max(live, candidates));
-  return scan <= static_cast<double>(kWalkCost * ef) / useful;
-}
-
 }  // namespace
 
 QueryPlan plan_query(const QueryShape& shape) {
@@ -31,6 +24,13 @@ QueryPlan plan_query(const QueryShape& shape) {
                     (shape.matches && scan_is_cheaper(candidates, shape.live, plan.ef));
   plan.access = scan ? Access::Scan : Access::Graph;
   return plan;
+}
+
+bool scan_is_cheaper(std::size_t candidates, std::size_t live, std::size_t ef) {
+  // A walk under a filter meets candidates / live useful points at each step.
+  const double scan = static_cast<double>(candidates);
+  const double useful = scan / static_cast<double>(std::max(live, candidates));
+  return scan <= static_cast<double>(kWalkCost * ef) / useful;
 }
 
 bool scroll_by_slots(std::size_t live, std::size_t matches, std::size_t limit) {

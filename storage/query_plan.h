@@ -42,6 +42,10 @@ struct QueryPlan {
 /// Decides how to search. Pure.
 QueryPlan plan_query(const QueryShape& shape);
 
+/// Whether looking at the vectors of all `candidates` costs less than a walk that keeps `ef` of
+/// them, among `live` points. Pure.
+bool scan_is_cheaper(std::size_t candidates, std::size_t live, std::size_t ef);
+
 /// Whether a page of `limit` points in order of id is found sooner by looking up all `matches`
 /// than by walking through the points until enough match. Pure.
 bool scroll_by_slots(std::size_t live, std::size_t matches, std::size_t limit);

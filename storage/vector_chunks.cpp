@@ -41,8 +41,9 @@ class VectorChunks::Chunk {
 
   Slot slot(std::uint32_t index) const noexcept { return slots_[index]; }
   const float* vector(std::uint32_t index) const noexcept { return &vectors_[index * dim_]; }
+  /// Whoever sees that an entry moved elsewhere sees it there.
   bool erased(std::uint32_t index) const noexcept {
-    return ((erased_[index / 64].load(std::memory_order_relaxed) >> (index % 64)) & 1U) != 0;
+    return ((erased_[index / 64].load(std::memory_order_acquire) >> (index % 64)) & 1U) != 0;
   }
 
   std::uint32_t append(Slot slot, const float* vector) {
@@ -54,7 +55,7 @@ class VectorChunks::Chunk {
     return index;
   }
   void erase(std::uint32_t index) noexcept {
-    erased_[index / 64].fetch_or(std::uint64_t{1} << (index % 64), std::memory_order_relaxed);
+    erased_[index / 64].fetch_or(std::uint64_t{1} << (index % 64), std::memory_order_release);
     --live_;
   }
 

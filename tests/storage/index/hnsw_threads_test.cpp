@@ -1,6 +1,7 @@
 // Searches, scans, inserts, removals, rebuilds and snapshots at once. Readers check each answer
 // against what can have been true while they looked; at the end FlatIndex decides.
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <memory>
@@ -19,11 +20,14 @@ namespace {
 
 using testing::World;
 
-/// When a slot was there at most, as its writer saw it.
+/// When a slot was there, as its writer saw it: at most from `begun` to `removed`, at least from
+/// `inserted` to `leaving`.
 struct Life {
-  /// Set before the insert.
+  /// Set before and after the insert.
   std::atomic<bool> begun{false};
-  /// Set after the removal.
+  std::atomic<bool> inserted{false};
+  /// Set before and after the removal.
+  std::atomic<bool> leaving{false};
   std::atomic<bool> removed{false};
 };
 
@@ -47,23 +51,58 @@ class Readers {
   std::size_t asked() const { return asked_; }
 
  private:
+  static constexpr std::size_t kAsked = 50;
+
+  /// Slots whose numbers `n` divides.
+  SlotSet every(std::uint32_t n) const {
+    SlotSet set;
+    for (std::uint32_t i = 0; i < lives_.size(); i += n) set.insert(Slot{i});
+    return set;
+  }
+
   void run(std::uint32_t seed) {
     testing::Clusters clusters(dim_, Metric::Euclidean, 1000 + seed);
+    // One that is walked or scanned, one that is scanned, one whose slots are looked up.
+    const std::array<SlotSet, 3> filters{every(2), every(150), every(600)};
     std::vector<bool> gone(lives_.size());
+    std::vector<bool> here(lives_.size());
     for (std::size_t round = seed; !done_; ++round) {
-      for (std::size_t i = 0; i < lives_.size(); ++i) gone[i] = lives_[i].removed;
+      for (std::size_t i = 0; i < lives_.size(); ++i) {
+        gone[i] = lives_[i].removed;
+        here[i] = lives_[i].inserted;
+      }
       const auto vector = clusters.next();
-      const IndexQuery query{.vector = vector, .k = 10, .ef = 40};
-      const auto found = round % 4 == 0 ? index_.scan({}, query) : index_.search({}, query);
+      IndexQuery query{.vector = vector, .k = kAsked, .ef = kAsked};
+      if (round % 4 != 0) query.allowed = &filters[round % 4 - 1];
+      const auto found = round % 8 < 4 ? index_.scan({}, query) : index_.search({}, query);
       ++asked_;
       if (!found.ok() || !std::is_sorted(found->begin(), found->end(), nearer)) {
         ++wrong_;
         continue;
       }
       for (const auto& [slot, distance] : *found) {
-        if (gone[raw(slot)] || !lives_[raw(slot)].begun) ++wrong_;
+        const bool allowed = query.allowed == nullptr || query.allowed->contains(slot);
+        if (!allowed || gone[raw(slot)] || !lives_[raw(slot)].begun) ++wrong_;
+      }
+      if (query.allowed != nullptr && query.allowed->size() <= kAsked) {
+        wrong_ += missed(*query.allowed, here, *found);
       }
     }
+  }
+
+  /// Slots of `allowed` that were there all the time and were not found.
+  std::size_t missed(const SlotSet& allowed, const std::vector<bool>& here,
+                     const std::vector<Neighbor>& found) const {
+    std::size_t count = 0;
+    allowed.for_each([&](Slot slot) {
+      if (!here[raw(slot)] || lives_[raw(slot)].leaving) return true;
+      const bool known = std::any_of(found.begin(), found.end(), [&](const Neighbor& neighbor) {
+        return neighbor.slot == slot;
+      });
+      count += known ? 0 : 1;
+      return true;
+    });
+    return count;
   }
 
   const HnswIndex& index_;
@@ -96,8 +135,10 @@ TEST_CASE("HnswIndex: searches meet inserts, removals, rebuilds and snapshots",
   for (std::uint32_t i = 0; i < kSlots; ++i) {
     lives[i].begun = true;
     REQUIRE(raw(world.add()) == i);
+    lives[i].inserted = true;
     if (i < 1500) continue;
     const Slot oldest{i - 1500};
+    lives[raw(oldest)].leaving = true;
     world.remove(oldest);
     lives[raw(oldest)].removed = true;
     if (i % 1000 == 0) world.settle();
