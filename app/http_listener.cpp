@@ -506,11 +506,11 @@ void HttpListener::Impl::admit(tcp::socket socket) {
 }
 
 void HttpListener::Impl::turn_away(tcp::socket socket) {
-  static constexpr std::string_view reply =
+  static constexpr std::string_view kReply =
       "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n"
       "Retry-After: 1\r\n\r\n";
   error_code ignored;
-  socket.write_some(net::buffer(reply), ignored);
+  socket.write_some(net::buffer(kReply), ignored);
   socket.shutdown(tcp::socket::shutdown_send, ignored);
 }
 
