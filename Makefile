@@ -13,7 +13,7 @@ help:
 	@echo 'make demo      an MCP client imports docs/ and asks five questions'
 	@echo 'make bench     speed and memory, against hnswlib in the same run'
 	@echo 'make lint      clang-format, clang-tidy, clang thread-safety analysis'
-	@echo 'make coverage  line coverage of core, storage and service'
+	@echo 'make coverage  line coverage of every room; core, storage, service need 95 %'
 	@echo 'make asan tsan the tests under sanitizers'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make clean     remove build/'

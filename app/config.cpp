@@ -63,7 +63,7 @@ class Loader {
     for (const auto& [name, value] : environment_) {
       if (name.rfind(kEnvPrefix, 0) != 0 || name == kEnvConfig) continue;
       const auto key = std::find_if(keys_.begin(), keys_.end(),
-                                    [&](const Key& k) { return k.env_name() == name; });
+                                    [&name = name](const Key& k) { return k.env_name() == name; });
       if (key == keys_.end()) {
         std::vector<std::string> known{std::string(kEnvConfig)};
         for (const auto& k : keys_) known.push_back(k.env_name());

@@ -196,7 +196,7 @@ Key toolsets_key() {
   const auto set = [domain](Options& options, const Setting& setting) -> Status {
     std::vector<service::Toolset> chosen;
     for (const auto& item : setting.items) {
-      for (const auto& [toolset, name] : service::EnumNames<service::Toolset>::names) {
+      for (const auto& [toolset, name] : service::EnumNames<service::Toolset>::kNames) {
         if (item == name) chosen.push_back(toolset);
       }
     }

@@ -108,6 +108,7 @@ Result<std::vector<ImportTarget::Stored>> ImportTarget::compare(
   std::map<std::string, std::size_t> wanted;
   for (std::size_t i = 0; i < points.size(); ++i) wanted.emplace(points[i].at("id").dump(), i);
   std::vector<Json> ids;
+  ids.reserve(points.size());
   for (const auto& point : points) ids.push_back(point.at("id"));
   while (!ids.empty()) {
     const std::size_t count = std::min(ids.size(), kGetLimit);

@@ -16,6 +16,8 @@ template <typename... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <typename... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
 
 Error malformed(const std::string& what) {
   return {ErrorCode::InvalidArgument, "not a message between Quiver processes: " + what};

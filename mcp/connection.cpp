@@ -89,8 +89,11 @@ Status Connection::run() {
           error_reply(Json(nullptr), {rpc::kInvalidRequest, std::move(text).error().message}));
       continue;
     }
-    if (!text.ok()) outcome = std::move(text).error();
-    if (!text.ok() || !*text) break;
+    if (!text.ok()) {
+      outcome = std::move(text).error();
+      break;
+    }
+    if (!*text) break;
     receive(*std::move(*text));
   }
   drain();

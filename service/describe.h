@@ -77,14 +77,14 @@ concept Described = requires {
   T::fields();
 };
 
-/// Specialise with `static constexpr std::array<std::pair<E, std::string_view>, n> names` to make
+/// Specialise with `static constexpr std::array<std::pair<E, std::string_view>, n> kNames` to make
 /// an enumeration travel by name.
 template <typename E>
 struct EnumNames;
 
 template <typename T>
 concept NamedEnum = requires {
-  EnumNames<T>::names;
+  EnumNames<T>::kNames;
 };
 
 /// Specialise for a type with a form of its own:

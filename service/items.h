@@ -20,7 +20,7 @@ enum class ResponseFormat : std::uint8_t { Concise, Detailed };
 
 template <>
 struct EnumNames<ResponseFormat> {
-  static constexpr std::array<std::pair<ResponseFormat, std::string_view>, 2> names{{
+  static constexpr std::array<std::pair<ResponseFormat, std::string_view>, 2> kNames{{
       {ResponseFormat::Concise, "concise"},
       {ResponseFormat::Detailed, "detailed"},
   }};

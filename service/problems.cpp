@@ -114,7 +114,7 @@ std::string compact(const Json& value) {
 
 std::string shown(const Json& value) {
   constexpr std::size_t kBytesMax = 80;
-  const auto text = compact(value);
+  auto text = compact(value);
   if (text.size() <= kBytesMax) return text;
   return std::string(utf8_prefix(text, kBytesMax)) + "...";
 }

@@ -33,7 +33,7 @@ Json encode_object(const T& value) {
 
 template <NamedEnum T>
 Json encode_enum(T value) {
-  for (const auto& [known, name] : EnumNames<T>::names) {
+  for (const auto& [known, name] : EnumNames<T>::kNames) {
     if (known == value) return name;
   }
   return nullptr;

@@ -162,13 +162,13 @@ template <NamedEnum T>
 std::optional<T> read_enum(const Json& json, const Path& path, Problems& problems) {
   if (json.is_string()) {
     const auto& text = json.get_ref<const std::string&>();
-    for (const auto& [value, name] : EnumNames<T>::names) {
+    for (const auto& [value, name] : EnumNames<T>::kNames) {
       if (name == text) return value;
     }
   }
   std::vector<std::string> names;
   std::string list;
-  for (const auto& entry : EnumNames<T>::names) {
+  for (const auto& entry : EnumNames<T>::kNames) {
     names.emplace_back(entry.second);
     list += (list.empty() ? "" : ", ") + names.back();
   }

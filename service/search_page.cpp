@@ -89,6 +89,7 @@ Result<Window> window(const CallContext& call, cluster::Collection& collection, 
 Status fill_in(const CallContext& call, cluster::Collection& collection, Projection projection,
                std::vector<ScoredPoint>& hits) {
   std::vector<PointId> ids;
+  ids.reserve(hits.size());
   for (const auto& hit : hits) ids.push_back(hit.point.id);
   QV_TRY(auto points, collection.get(call, ids, projection));
   std::map<PointId, Point> by_id;

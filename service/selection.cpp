@@ -66,7 +66,7 @@ Status check(const Registry& all, const Selection& selection) {
 }  // namespace
 
 std::string_view name_of(Toolset toolset) noexcept {
-  for (const auto& [known, name] : EnumNames<Toolset>::names) {
+  for (const auto& [known, name] : EnumNames<Toolset>::kNames) {
     if (known == toolset) return name;
   }
   return "";

@@ -62,7 +62,7 @@ class SelectedExecutor final : public Executor {
 
 template <>
 struct EnumNames<Toolset> {
-  static constexpr std::array<std::pair<Toolset, std::string_view>, 4> names{{
+  static constexpr std::array<std::pair<Toolset, std::string_view>, 4> kNames{{
       {Toolset::Memory, "memory"},
       {Toolset::Collection, "collection"},
       {Toolset::Vector, "vector"},

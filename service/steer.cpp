@@ -78,6 +78,7 @@ Error unknown_fields(const std::vector<std::string>& unknown,
                                             "\" has metadata; leave out filter"};
   }
   std::vector<std::string> names;
+  names.reserve(fields.size());
   for (const auto& field : fields) names.push_back(cut(field.name));
   std::string text;
   for (const auto& path : unknown) {

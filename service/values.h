@@ -80,7 +80,7 @@ inline constexpr std::string_view kFilterAgainDoc = "As in memory_search";
 
 template <>
 struct EnumNames<Metric> {
-  static constexpr std::array<std::pair<Metric, std::string_view>, 3> names{{
+  static constexpr std::array<std::pair<Metric, std::string_view>, 3> kNames{{
       {Metric::Cosine, "cosine"},
       {Metric::Dot, "dot"},
       {Metric::Euclidean, "euclidean"},

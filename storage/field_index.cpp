@@ -106,12 +106,12 @@ std::optional<SlotBounds> FieldIndex::match_window(
   if (!several_.empty()) return std::nullopt;
   KeyMatch window = keys_matching(*conditions.front());
   for (const auto* condition : conditions.subspan(1)) {
-    KeyMatch next = keys_matching(*condition);
+    const KeyMatch next = keys_matching(*condition);
     // A date has two keys, one as a string and one as an instant: they have no window in common.
     if (next.sure.first.substr(0, 1) != window.sure.first.substr(0, 1)) return std::nullopt;
     if (window.doubtful || next.doubtful) return std::nullopt;
-    window.sure.first = std::max(std::move(window.sure.first), std::move(next.sure.first));
-    window.sure.last = std::min(std::move(window.sure.last), std::move(next.sure.last));
+    window.sure.first = std::max(window.sure.first, next.sure.first);
+    window.sure.last = std::min(window.sure.last, next.sure.last);
   }
   SlotBounds bounds;
   add_to(bounds, window);

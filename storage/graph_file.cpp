@@ -374,7 +374,7 @@ Status GraphFile::Reader::check_nodes(HnswGraph::Core& core) {
   int top = -1;
   for (std::size_t node = 0; node < header_.count; ++node) {
     const auto id = static_cast<NodeId>(node);
-    QV_CHECK(check_list(core.graph.get_linklist0(id), 2 * shape_.hnsw.m, 0, node));
+    QV_CHECK(check_list(core.graph.get_linklist0(id), std::size_t{2} * shape_.hnsw.m, 0, node));
     const auto label = core.graph.getExternalLabel(id);
     if (label > std::numeric_limits<std::uint32_t>::max() || !labels.emplace(label, id).second) {
       return corrupt("node " + std::to_string(node) + " has an impossible slot");

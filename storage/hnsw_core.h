@@ -18,6 +18,7 @@
 /// Levels are given (graph_level), not drawn. hnswlib would draw one all the same, from a generator
 /// that it shares between threads without a lock.
 template <>
+// The name is hnswlib's. NOLINTNEXTLINE(readability-identifier-naming)
 inline int hnswlib::HierarchicalNSW<float>::getRandomLevel(double /*reverse_size*/) {
   return 0;
 }

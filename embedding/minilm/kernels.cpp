@@ -43,8 +43,8 @@ std::vector<const Kernels*> detect() {
 }  // namespace
 
 std::span<const Kernels* const> usable_kernels() {
-  static const std::vector<const Kernels*> kUsable = detect();
-  return kUsable;
+  static const std::vector<const Kernels*> usable = detect();
+  return usable;
 }
 
 bool pack(std::span<const std::byte> weights, std::size_t columns, std::size_t depth,

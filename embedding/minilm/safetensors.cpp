@@ -90,7 +90,9 @@ Result<Safetensors> Safetensors::parse(std::span<const std::byte> file) {
   std::vector<std::pair<std::size_t, std::size_t>> ranges;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") continue;
-    const auto wrong = [&](const char* what) { return corrupt("tensor " + name + ": " + what); };
+    const auto wrong = [&name = name](const char* what) {
+      return corrupt("tensor " + name + ": " + what);
+    };
     if (!entry.is_object()) return wrong("is not an object");
     const auto type = entry.find("dtype");
     if (type == entry.end() || !type->is_string()) return wrong("dtype is not a string");

@@ -19,7 +19,7 @@ Error corrupt(const std::string& what) {
 
 /// Holds the settings that this tokenizer is written for against those of the file.
 Status check_settings(const Json& file) {
-  const std::pair<const char*, Json> kExpected[] = {
+  const std::pair<const char*, Json> settings[] = {
       {"/model/type", "WordPiece"},
       {"/model/unk_token", "[UNK]"},
       {"/model/continuing_subword_prefix", kContinues},
@@ -32,7 +32,7 @@ Status check_settings(const Json& file) {
       {"/normalizer/lowercase", true},
       {"/pre_tokenizer/type", "BertPreTokenizer"},
   };
-  for (const auto& [path, expected] : kExpected) {
+  for (const auto& [path, expected] : settings) {
     const Json::json_pointer pointer(path);
     if (!file.contains(pointer) || file.at(pointer) != expected) {
       return corrupt(std::string(path) + " must be " + expected.dump());

@@ -18,7 +18,7 @@ enum class CompleteKind : std::uint8_t { Collection, Field, Point };
 
 template <>
 struct EnumNames<CompleteKind> {
-  static constexpr std::array<std::pair<CompleteKind, std::string_view>, 3> names{{
+  static constexpr std::array<std::pair<CompleteKind, std::string_view>, 3> kNames{{
       {CompleteKind::Collection, "collection"},
       {CompleteKind::Field, "field"},
       {CompleteKind::Point, "point"},

@@ -94,6 +94,7 @@ class StorePlan {
       if (taken_.contains(id) || !wanted.emplace(id, text).second) left.push_back(text);
     }
     std::vector<PointId> asked;
+    asked.reserve(wanted.size());
     for (const auto& [id, text] : wanted) asked.push_back(id);
     std::vector<Point> there;
     if (collection_ != nullptr) {

@@ -176,6 +176,27 @@ TEST_CASE("Collection: one bad point and nothing is written", "[cluster]") {
         "points[1]: text and metadata may have 1048576 bytes together, got 1048584");
   CHECK(refuse({1.0F, 0.0F, 0.0F}, Json::array()) ==
         "points[1]: metadata must be an object, got array");
+  CHECK(refuse({1.0F, 0.0F, 0.0F}, {{"t", "\xFF"}}) ==
+        "points[1]: metadata holds text that is not UTF-8");
+  CHECK(collection->upsert(CallContext{}, random_points(1001)).error().message ==
+        "points: at most 1000 in one call, got 1001");
+  CHECK(*collection->count(CallContext{}, std::nullopt) == 0);
+}
+
+TEST_CASE("Collection: as many hits as may be asked for, and not one more", "[cluster]") {
+  Fixture f;
+  auto collection = f.make("points", 2);
+  REQUIRE(collection->upsert(CallContext{}, random_points(30)).ok());
+  Query query;
+  query.vector = {0.1F, -0.2F, 0.3F};
+  query.k = 10'000;
+  CHECK(collection->search(CallContext{}, query)->size() == 30);
+  query.k = 10'001;
+  CHECK(collection->search(CallContext{}, query).error().message ==
+        "k: must be between 1 and 10000, got 10001");
+  query.k = 0;
+  CHECK(collection->search(CallContext{}, query).error().message ==
+        "k: must be between 1 and 10000, got 0");
 }
 
 TEST_CASE("Collections: what was made is there after a restart", "[cluster]") {
@@ -278,6 +299,30 @@ TEST_CASE("Collections: an unknown name is answered with what is near", "[cluste
   f.make("memory", 1);
   CHECK(f.collections->find("docz").error().message ==
         "collection \"docz\" not found. Did you mean \"docs\"? Collections: docs, memory.");
+  for (char c = 'a'; c < 'a' + 20; ++c) f.make(std::string("x") + c, 1);
+  const auto many = f.collections->find("zzzzzz").error().message;
+  CHECK(many.find("Collections: docs, memory, xa, ") != std::string::npos);
+  CHECK(many.find(", xr and 2 more (collection_list).") != std::string::npos);
+}
+
+TEST_CASE("Collections: a repeated drop is recognised for an hour", "[cluster]") {
+  Fixture f;
+  f.make("a", 1);
+  CallContext first;
+  first.request_id = RequestId::random();
+  REQUIRE(*f.collections->drop(first, "a") == 0);
+  const auto drop_another = [&] {
+    f.make("b", 1);
+    CallContext call;
+    call.request_id = RequestId::random();
+    REQUIRE(f.collections->drop(call, "b").ok());
+  };
+  f.clock.advance_ms(3'600'000);
+  drop_another();
+  CHECK(*f.collections->drop(first, "a") == 0);
+  f.clock.advance_ms(1);
+  drop_another();
+  CHECK(f.collections->drop(first, "a").error().code == ErrorCode::NotFound);
 }
 
 TEST_CASE("Collections: expired points are purged from disk", "[cluster]") {

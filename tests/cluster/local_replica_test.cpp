@@ -78,8 +78,10 @@ TEST_CASE("LocalReplica: many writers at once lose nothing and sync in groups", 
   for (std::uint64_t w = 0; w < kWriters; ++w) {
     writers.emplace_back([&, w] {
       for (std::uint64_t i = 0; i < kEach; ++i) {
+        CallContext call;
+        if (i % 2 == 0) call.request_id = RequestId::random();
         const auto result =
-            f.replica->write(CallContext{}, Mutation{UpsertPoints{{at(w * kEach + i, 1.0F)}}});
+            f.replica->write(call, Mutation{UpsertPoints{{at(w * kEach + i, 1.0F)}}});
         if (result.ok()) created += result->created;
       }
     });

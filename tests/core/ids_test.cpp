@@ -71,7 +71,9 @@ TEST_CASE("PointId: what JSON may be an id", "[core]") {
 }
 
 TEST_CASE("RequestId: hexadecimal there and back", "[core]") {
+  CHECK(RequestId{}.empty());
   const auto id = RequestId::random();
+  CHECK_FALSE(id.empty());
   CHECK_FALSE(id.empty());
   CHECK_FALSE(id == RequestId::random());
   REQUIRE(id.hex().size() == 32);

@@ -47,8 +47,11 @@ class Arguments {
     if (type == "number") return (static_cast<double>(below(3000)) - 1000) / 1000;
     if (type == "integer") return number(schema);
     if (type == "array") {
+      // Vectors have the dimension of "raw"; a short list of anything else is valid more often.
+      const std::size_t usual =
+          schema["items"].value("type", Json()) == "number" ? 7 : 1 + below(3);
       Json out = Json::array();
-      for (auto n = below(10) == 0 ? below(300) : 1 + below(7); n > 0; --n)
+      for (auto n = below(10) == 0 ? below(300) : usual; n > 0; --n)
         out.push_back(value(schema["items"]));
       return out;
     }
