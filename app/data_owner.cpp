@@ -11,14 +11,13 @@ constexpr std::chrono::seconds kWaitWarning{5};
 
 }  // namespace
 
-Result<std::unique_ptr<DataOwner>> DataOwner::start(DataLock lock,
-                                                    const std::filesystem::path& data_dir,
-                                                    const Environment& environment,
-                                                    ExecutorFactory factory,
-                                                    const OwnerServerOptions& options) {
+Result<std::unique_ptr<DataOwner>> DataOwner::start(
+    DataLock lock, const std::filesystem::path& data_dir, const Environment& environment,
+    ExecutorFactory factory, const OwnerServerOptions& options, service::ChangeListener on_change) {
   QV_TRY(OwnerSocket socket, OwnerSocket::listen(data_dir, environment));
   const std::string path = socket.path();
   std::unique_ptr<DataOwner> owner(new DataOwner(std::move(lock), std::move(factory)));
+  owner->told_ = owner->executor_.subscribe(std::move(on_change));
   owner->server_ = std::make_unique<OwnerServer>(std::move(socket), owner->executor_, options);
   QV_CHECK(owner->lock_->publish(path));
   QV_LOG_INFO("data_owned dir=\"{}\" socket=\"{}\"", data_dir.string(), path);
@@ -66,6 +65,7 @@ void DataOwner::close() {
   if (!lock_) return;
   if (server_) server_->stop();
   wait_for_calls();
+  told_.reset();
   executor_.close();
   // Last: from here on another process may open the data.
   lock_.reset();

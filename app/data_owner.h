@@ -20,12 +20,15 @@ namespace quiver::app {
 /// Threads: any.
 class DataOwner {
  public:
+  /// `on_change` is told on the threads of calls, of other processes too, and must not block.
+  ///
   /// Errors: FailedPrecondition if there is no place to listen.
   static Result<std::unique_ptr<DataOwner>> start(DataLock lock,
                                                   const std::filesystem::path& data_dir,
                                                   const Environment& environment,
                                                   ExecutorFactory factory,
-                                                  const OwnerServerOptions& options);
+                                                  const OwnerServerOptions& options,
+                                                  service::ChangeListener on_change);
   /// As close().
   ~DataOwner();
   DataOwner(const DataOwner&) = delete;
@@ -49,6 +52,7 @@ class DataOwner {
 
   std::optional<DataLock> lock_;
   LazyExecutor executor_;
+  service::ChangeSubscription told_;
   std::unique_ptr<OwnerServer> server_;
 
   Mutex mutex_;

@@ -25,6 +25,7 @@ Result<service::Executor*> LazyExecutor::made() {
   settled_.notify_all();
   if (!fresh.ok()) return fresh.error();
   executor_ = std::move(*fresh);
+  told_ = executor_->subscribe([this](const service::Change& change) { changes_.publish(change); });
   return executor_.get();
 }
 
@@ -38,8 +39,10 @@ Result<std::unique_ptr<service::Executor>> LazyExecutor::make() const {
 
 void LazyExecutor::close() {
   std::unique_ptr<service::Executor> last;
+  service::ChangeSubscription told;
   const MutexLock lock(mutex_);
   last.swap(executor_);
+  told = std::move(told_);
 }
 
 }  // namespace quiver::app

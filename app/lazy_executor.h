@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "core/mutex.h"
 #include "service/executor.h"
@@ -21,6 +22,10 @@ class LazyExecutor final : public service::Executor {
 
   Result<Json> invoke(const CallContext& call, std::string_view operation,
                       const Json& arguments) override;
+  /// Of whatever is made, now or later.
+  service::ChangeSubscription subscribe(service::ChangeListener listener) override {
+    return changes_.subscribe(std::move(listener));
+  }
   /// Ends what was made. No call may be running.
   void close();
 
@@ -29,10 +34,12 @@ class LazyExecutor final : public service::Executor {
   Result<std::unique_ptr<service::Executor>> make() const;
 
   const ExecutorFactory factory_;
+  service::ChangeHub changes_;
   Mutex mutex_;
   CondVar settled_;
   bool is_making_ QV_GUARDED_BY(mutex_) = false;
   std::unique_ptr<service::Executor> executor_ QV_GUARDED_BY(mutex_);
+  service::ChangeSubscription told_ QV_GUARDED_BY(mutex_);
 };
 
 }  // namespace quiver::app

@@ -38,6 +38,9 @@ class LocalEngine final : public service::Executor {
                       const Json& arguments) override {
     return executor_.invoke(call, operation, arguments);
   }
+  service::ChangeSubscription subscribe(service::ChangeListener listener) override {
+    return executor_.subscribe(std::move(listener));
+  }
 
  private:
   const SystemClock clock_;

@@ -1,9 +1,12 @@
 #include "app/node.h"
 
 #include <chrono>
+#include <exception>
+#include <memory>
 #include <string_view>
 #include <utility>
 
+#include "app/http_head.h"
 #include "app/http_listener.h"
 #include "app/lanes.h"
 #include "core/json.h"
@@ -66,6 +69,22 @@ HttpResponse route(const mcp::HttpEndpoint& endpoint, const HttpRequest& request
   return json_response(200, {{"status", "ok"}, {"version", QV_VERSION}});
 }
 
+/// Carries a request out on the lane, which may wait as the listener's threads may not.
+void submit(Lane& lane, const mcp::HttpEndpoint& endpoint, HttpRequest request,
+            const std::shared_ptr<HttpResponder>& responder) {
+  const CancelToken gone = CancelToken::make();
+  responder->on_gone([gone] { gone.cancel(); });
+  auto held = std::make_shared<const HttpRequest>(std::move(request));
+  const Status submitted = lane.submit([&endpoint, held, responder, gone] {
+    try {
+      responder->respond(route(endpoint, *held, gone));
+    } catch (const std::exception& error) {
+      QV_LOG_ERROR("http.endpoint_threw what={}", error.what());
+    }
+  });
+  if (!submitted.ok()) responder->respond(problem(submitted.error()));
+}
+
 /// As part of a URL: an IPv6 address goes in brackets; where all addresses are listened at, the
 /// loopback is the one that works from here.
 std::string url_host(const std::string& host) {
@@ -111,11 +130,10 @@ Status Node::serve_http(StopSwitch& stop,
   const mcp::HttpEndpoint endpoint(
       server, {options_.server.allowed_hosts, options_.server.allowed_origins});
   Lane lane(lane_of(options_));
-  QV_TRY(auto listener,
-         HttpListener::start(listener_of(options_), lane,
-                             [&endpoint](const HttpRequest& request, const CancelToken& gone) {
-                               return route(endpoint, request, gone);
-                             }));
+  QV_TRY(auto listener, HttpListener::start(listener_of(options_),
+                                            [&](HttpRequest request, const auto& responder) {
+                                              submit(lane, endpoint, std::move(request), responder);
+                                            }));
   on_started("http://" + url_host(options_.server.host) + ":" + std::to_string(listener->port()) +
              std::string(kMcpPath));
   stop.wait();

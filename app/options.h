@@ -30,7 +30,7 @@ struct ServerOptions {
   /// Requests that may wait for a thread; more are refused.
   std::uint32_t request_queue = 256;
   /// Clients connected at the same time.
-  std::uint32_t connections = 1024;
+  std::uint32_t connections = 10'000;
   /// Seconds after which a tool call is given up.
   std::uint32_t call_timeout_s = 60;
   /// Largest request, bytes.

@@ -62,8 +62,10 @@ Result<wire::Message> first_message(Channel& channel, Clock::time_point until) {
 
 class OwnerClient::State {
  public:
-  State(std::unique_ptr<Channel> channel, pid_t pid, const OwnerClientOptions& options)
+  State(std::unique_ptr<Channel> channel, pid_t pid, const OwnerClientOptions& options,
+        OwnerClientEvents events)
       : options_(options),
+        events_(std::move(events)),
         owner_pid_(pid),
         channel_(std::move(channel)),
         thread_([this] { run(); }) {}
@@ -88,6 +90,7 @@ class OwnerClient::State {
   void run();
   bool take_in();
   void deliver(wire::Message message);
+  void tell(const wire::Changed& changed);
   void lose();
   void send(const wire::Message& message);
   void post(std::string frame);
@@ -97,6 +100,7 @@ class OwnerClient::State {
   bool is_silent(Clock::time_point since);
 
   const OwnerClientOptions options_;
+  const OwnerClientEvents events_;
   const pid_t owner_pid_;
   const Wake wake_;
   std::unique_ptr<Channel> channel_;
@@ -144,6 +148,7 @@ bool OwnerClient::State::take_in() {
 }
 
 void OwnerClient::State::deliver(wire::Message message) {
+  if (const auto* changed = std::get_if<wire::Changed>(&message)) return tell(*changed);
   const MutexLock lock(mutex_);
   heard_ = Clock::now();
   if (auto* reply = std::get_if<wire::Reply>(&message)) {
@@ -162,10 +167,23 @@ void OwnerClient::State::deliver(wire::Message message) {
   }
 }
 
+void OwnerClient::State::tell(const wire::Changed& changed) {
+  {
+    const MutexLock lock(mutex_);
+    heard_ = Clock::now();
+  }
+  for (const auto& change : changed.changes) {
+    if (events_.changed) events_.changed(change);
+  }
+}
+
 void OwnerClient::State::lose() {
-  const MutexLock lock(mutex_);
-  is_lost_ = true;
-  for (const auto& [n, pending] : calls_) pending->news.notify_all();
+  {
+    const MutexLock lock(mutex_);
+    is_lost_ = true;
+    for (const auto& [n, pending] : calls_) pending->news.notify_all();
+  }
+  if (events_.lost && !is_stopping_) events_.lost();
 }
 
 void OwnerClient::State::post(std::string frame) {
@@ -276,7 +294,8 @@ bool OwnerClient::State::is_silent(Clock::time_point since) {
 
 Result<std::unique_ptr<OwnerClient>> OwnerClient::connect(const std::string& path,
                                                           Clock::time_point until,
-                                                          const OwnerClientOptions& options) {
+                                                          const OwnerClientOptions& options,
+                                                          OwnerClientEvents events) {
   QV_TRY(Fd socket, connect_to_owner(path));
   auto channel = std::make_unique<Channel>(std::move(socket));
   QV_TRY(std::string hello, wire::encode(wire::Hello{wire::kProtocol, QV_VERSION, ::getpid()}));
@@ -291,8 +310,8 @@ Result<std::unique_ptr<OwnerClient>> OwnerClient::connect(const std::string& pat
     return Error{ErrorCode::FailedPrecondition,
                  "socket " + path + ": not an owner of this version"};
   }
-  return std::unique_ptr<OwnerClient>(new OwnerClient(
-      std::make_unique<State>(std::move(channel), static_cast<pid_t>(welcome->pid), options)));
+  return std::unique_ptr<OwnerClient>(new OwnerClient(std::make_unique<State>(
+      std::move(channel), static_cast<pid_t>(welcome->pid), options, std::move(events))));
 }
 
 OwnerClient::OwnerClient(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "core/call_context.h"
 #include "core/json.h"
 #include "core/result.h"
+#include "service/changes.h"
 
 namespace quiver::app {
 
@@ -23,6 +25,14 @@ struct OwnerClientOptions {
   std::chrono::milliseconds silence{15'000};
 };
 
+/// What a connection tells of itself, on its own thread: must not block. Null: not told.
+struct OwnerClientEvents {
+  /// A call of any process has changed something.
+  service::ChangeListener changed = nullptr;
+  /// It carries no more calls: the owner went away.
+  std::function<void()> lost = nullptr;
+};
+
 /// A connection to the process that owns a data directory; carries many calls at once.
 ///
 /// Threads: any.
@@ -33,7 +43,8 @@ class OwnerClient {
   /// PermissionDenied if it is another user's.
   static Result<std::unique_ptr<OwnerClient>> connect(const std::string& path,
                                                       std::chrono::steady_clock::time_point until,
-                                                      const OwnerClientOptions& options);
+                                                      const OwnerClientOptions& options,
+                                                      OwnerClientEvents events);
   ~OwnerClient();
   OwnerClient(const OwnerClient&) = delete;
   OwnerClient& operator=(const OwnerClient&) = delete;

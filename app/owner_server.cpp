@@ -18,6 +18,7 @@
 #include "app/wake.h"
 #include "core/log.h"
 #include "core/mutex.h"
+#include "service/change_feed.h"
 
 namespace quiver::app {
 namespace {
@@ -34,8 +35,10 @@ struct Connection {
 
   const std::uint64_t id;
   Channel channel;
-  /// Polling thread only.
+  // Polling thread only.
   bool is_greeted = false;
+  /// Untold for as long as the other side does not read.
+  service::PendingChanges changes;
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
 
@@ -48,12 +51,15 @@ class OwnerServer::State {
         options_(options),
         socket_(std::move(socket)),
         lane_({"owner", options.threads, options.queue}),
+        told_(executor.subscribe([this](const service::Change& change) { note(change); })),
         thread_([this] { run(); }) {}
 
   ~State() { stop(); }
 
   void stop() {
     if (!thread_.joinable()) return;
+    // Who loses the owner looks at everything again.
+    told_.reset();
     is_stopping_ = true;
     wake_.signal();
     drain();
@@ -86,6 +92,9 @@ class OwnerServer::State {
   void cancel(const CallKey& key);
   void cancel_all_of(std::uint64_t connection_id);
   void drain();
+  void note(const service::Change& change);
+  void tell_changes();
+  int poll_timeout_ms();
 
   service::Executor& executor_;
   const OwnerServerOptions options_;
@@ -97,6 +106,10 @@ class OwnerServer::State {
   std::optional<OwnerSocket> socket_;
   std::vector<ConnectionPtr> connections_;
   std::uint64_t next_connection_ = 1;
+  Clock::time_point quiet_until_ = Clock::now();
+
+  Mutex changes_mutex_;
+  service::PendingChanges changes_ QV_GUARDED_BY(changes_mutex_);
 
   Mutex mutex_;
   CondVar call_ended_;
@@ -104,6 +117,7 @@ class OwnerServer::State {
   std::map<CallKey, CancelToken> calls_ QV_GUARDED_BY(mutex_);
 
   Lane lane_;
+  service::ChangeSubscription told_;
   std::thread thread_;
 };
 
@@ -116,8 +130,7 @@ void OwnerServer::State::run() {
       if (!has_unsent() || Clock::now() >= *flush_until) return;
     }
     std::vector<pollfd> set = poll_set();
-    const int timeout_ms = is_finished_ ? 10 : -1;
-    if (::poll(set.data(), set.size(), timeout_ms) < 0 && errno != EINTR) {
+    if (::poll(set.data(), set.size(), poll_timeout_ms()) < 0 && errno != EINTR) {
       QV_LOG_ERROR("owner_poll_failed problem=\"{}\"", std::strerror(errno));
       return;
     }
@@ -133,6 +146,37 @@ void OwnerServer::State::run() {
       connections_[i].reset();
     }
     std::erase(connections_, nullptr);
+    tell_changes();
+  }
+}
+
+int OwnerServer::State::poll_timeout_ms() {
+  if (is_finished_) return 10;
+  const MutexLock lock(changes_mutex_);
+  if (changes_.empty()) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(quiet_until_ - Clock::now());
+  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+}
+
+void OwnerServer::State::note(const service::Change& change) {
+  const MutexLock lock(changes_mutex_);
+  const bool is_first = changes_.empty();
+  changes_.add(change);
+  if (is_first) wake_.signal();
+}
+
+void OwnerServer::State::tell_changes() {
+  std::vector<service::Change> fresh;
+  if (Clock::now() >= quiet_until_) {
+    const MutexLock lock(changes_mutex_);
+    fresh = changes_.take();
+  }
+  if (!fresh.empty()) quiet_until_ = Clock::now() + service::kChangeInterval;
+  for (const auto& connection : connections_) {
+    if (!connection->is_greeted) continue;
+    for (const auto& change : fresh) connection->changes.add(change);
+    if (connection->changes.empty() || connection->channel.has_unsent()) continue;
+    send(connection, wire::Changed{connection->changes.take()});
   }
 }
 

@@ -15,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPauseFirst{2};
 constexpr std::chrono::milliseconds kPauseMax{50};
 constexpr std::chrono::milliseconds kCancelLook{20};
+/// Between two attempts to find an owner that nobody waits for.
+constexpr std::chrono::milliseconds kKeeperPause{5000};
 
 Error closed() {
   return {ErrorCode::Unavailable, "this process is shutting down"};
@@ -93,7 +95,12 @@ Result<SharedExecutor::Attached> SharedExecutor::attached(const CallContext& cal
     if (place.ok()) unwanted = std::move(*place);
     return closed();
   }
-  if (place.ok()) attached_ = *place;
+  if (!place.ok()) return place;
+  attached_ = *place;
+  if (std::exchange(has_data_, true)) {
+    feed_.publish({service::Change::Kind::CollectionsChanged, ""});
+    feed_.publish({service::Change::Kind::PointsChanged, ""});
+  }
   return place;
 }
 
@@ -115,7 +122,8 @@ Result<SharedExecutor::Attached> SharedExecutor::try_once(Clock::time_point unti
   QV_TRY(auto lock, DataLock::try_acquire(data_dir_));
   if (lock) {
     QV_TRY(auto owner,
-           DataOwner::start(std::move(*lock), data_dir_, environment_, factory_, options_.server));
+           DataOwner::start(std::move(*lock), data_dir_, environment_, factory_, options_.server,
+                            [this](const service::Change& change) { feed_.publish(change); }));
     return Attached(Owner(std::move(owner)));
   }
   const auto holder = DataLock::read_holder(data_dir_);
@@ -124,10 +132,42 @@ Result<SharedExecutor::Attached> SharedExecutor::try_once(Clock::time_point unti
   if (!holder || holder->socket.empty()) {
     return Error{ErrorCode::Unavailable, who + ", which does not listen yet"};
   }
-  auto client = OwnerClient::connect(holder->socket, until, options_.client);
+  auto client =
+      OwnerClient::connect(holder->socket, until, options_.client,
+                           {[this](const service::Change& change) { feed_.publish(change); },
+                            [this] {
+                              const MutexLock waking(mutex_);
+                              changed_.notify_all();
+                            }});
   if (!client.ok()) return Error{client.error().code, who + ": " + client.error().message};
   QV_LOG_INFO("data_shared dir=\"{}\" owner={}", data_dir_.string(), (*client)->owner_pid());
   return Attached(Client(std::move(*client)));
+}
+
+service::ChangeSubscription SharedExecutor::subscribe(service::ChangeListener listener) {
+  auto subscription = feed_.subscribe(std::move(listener));
+  const MutexLock lock(mutex_);
+  if (!keeper_.joinable() && !is_closed_) keeper_ = std::thread([this] { stay_attached(); });
+  changed_.notify_all();
+  return subscription;
+}
+
+bool SharedExecutor::wait_until_lost() {
+  const MutexLock lock(mutex_);
+  while (!is_closed_ && (!has_data_ || is_usable() || !feed_.has_listeners())) {
+    changed_.wait(mutex_);
+  }
+  return !is_closed_;
+}
+
+void SharedExecutor::stay_attached() {
+  while (wait_until_lost()) {
+    const auto place = attached({});
+    if (place.ok()) continue;
+    QV_LOG_WARN("data_unattached dir=\"{}\" problem=\"{}\"", data_dir_.string(),
+                place.error().message);
+    if (!pause(Clock::now() + kKeeperPause).ok()) return;
+  }
 }
 
 Status SharedExecutor::pause(Clock::time_point until) {
@@ -140,14 +180,18 @@ Status SharedExecutor::pause(Clock::time_point until) {
 
 void SharedExecutor::close() {
   Attached last;
+  std::thread keeper;
   {
     const MutexLock lock(mutex_);
     is_closed_ = true;
     changed_.notify_all();
     while (is_attaching_) changed_.wait(mutex_);
     std::swap(last, attached_);
+    keeper.swap(keeper_);
   }
+  if (keeper.joinable()) keeper.join();
   if (auto* owner = std::get_if<Owner>(&last)) (*owner)->close();
+  feed_.stop();
 }
 
 }  // namespace quiver::app

@@ -5,12 +5,14 @@
 #include <filesystem>
 #include <memory>
 #include <string_view>
+#include <thread>
 #include <variant>
 
 #include "app/config.h"
 #include "app/data_owner.h"
 #include "app/owner_client.h"
 #include "core/mutex.h"
+#include "service/change_feed.h"
 #include "service/executor.h"
 
 namespace quiver::app {
@@ -35,6 +37,11 @@ struct SharingOptions {
 ///
 /// Touches no file before the first call or attach().
 ///
+/// Subscribers are told what calls of any process have changed, on a thread of its own. That begins
+/// with the first call or attach(), for before it nothing has been read here. From then on, as long
+/// as there are subscribers, the next owner is looked for as soon as one goes, and then anything
+/// counts as changed.
+///
 /// Threads: any.
 class SharedExecutor final : public service::Executor {
  public:
@@ -47,6 +54,8 @@ class SharedExecutor final : public service::Executor {
   /// Unavailable if another process owns it and cannot be reached, DeadlineExceeded.
   Result<Json> invoke(const CallContext& call, std::string_view operation,
                       const Json& arguments) override;
+
+  service::ChangeSubscription subscribe(service::ChangeListener listener) override;
 
   enum class Role { Owner, Client };
   /// Becomes one or the other now instead of at the first call. Errors: as invoke().
@@ -65,6 +74,8 @@ class SharedExecutor final : public service::Executor {
   Result<Attached> try_once(std::chrono::steady_clock::time_point until);
   Result<Attached> join_owner(std::chrono::steady_clock::time_point until) const;
   void forget(const Attached& place);
+  bool wait_until_lost();
+  void stay_attached();
   Status pause(std::chrono::steady_clock::time_point until);
   bool is_usable() const QV_REQUIRES(mutex_);
 
@@ -78,6 +89,11 @@ class SharedExecutor final : public service::Executor {
   Attached attached_ QV_GUARDED_BY(mutex_);
   bool is_attaching_ QV_GUARDED_BY(mutex_) = false;
   bool is_closed_ QV_GUARDED_BY(mutex_) = false;
+  /// Was attached once.
+  bool has_data_ QV_GUARDED_BY(mutex_) = false;
+  service::ChangeFeed feed_;
+  /// Runs stay_attached(); started by the first subscriber.
+  std::thread keeper_ QV_GUARDED_BY(mutex_);
 };
 
 }  // namespace quiver::app

@@ -62,6 +62,22 @@ Result<std::string> encode_reply(const Reply& reply) {
   return framed(dump_for_people(head));
 }
 
+constexpr std::array kKinds{service::Change::Kind::CollectionsChanged,
+                            service::Change::Kind::PointsChanged};
+
+std::string_view name_of(service::Change::Kind kind) {
+  return kind == service::Change::Kind::CollectionsChanged ? "collections" : "points";
+}
+
+Result<std::string> encode_changed(const Changed& changed) {
+  Json json{{"type", "changed"}};
+  for (const auto kind : kKinds) json[std::string(name_of(kind))] = Json::array();
+  for (const auto& [kind, collection] : changed.changes) {
+    json[std::string(name_of(kind))].push_back(collection);
+  }
+  return framed(dump_for_people(json));
+}
+
 /// Whether brackets outside of strings nest no deeper than allowed: printing recurses.
 bool is_shallow(std::string_view body) {
   std::size_t depth = 0;
@@ -121,6 +137,16 @@ Message decode_reply(Json& json) {
   return reply;
 }
 
+Message decode_changed(const Json& json) {
+  Changed out;
+  for (const auto kind : kKinds) {
+    for (const auto& name : json.at(std::string(name_of(kind)))) {
+      out.changes.push_back({kind, name.get<std::string>()});
+    }
+  }
+  return out;
+}
+
 /// Throws what nlohmann throws, or invalid_argument.
 Message decode_object(Json& json) {
   const std::string type = json.at("type").get<std::string>();
@@ -138,6 +164,7 @@ Message decode_object(Json& json) {
     return Progress{number(json, "n"), number(json, "done"), number(json, "total"),
                     json.at("message").get<std::string>()};
   }
+  if (type == "changed") return decode_changed(json);
   throw std::invalid_argument("unknown type");
 }
 
@@ -179,6 +206,7 @@ Result<std::string> encode(const Message& message) {
           [](const Reply& m) { return encode_reply(m); },
           [](const Ping&) { return framed(R"({"type":"ping"})"); },
           [](const Pong&) { return framed(R"({"type":"pong"})"); },
+          [](const Changed& m) { return encode_changed(m); },
       },
       message);
 }

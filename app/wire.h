@@ -5,19 +5,22 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "core/ids.h"
 #include "core/json.h"
 #include "core/limits.h"
 #include "core/result.h"
+#include "service/changes.h"
 
 /// What processes that share a data directory say to each other over the owner's socket. A frame is
 /// a length (4 bytes, little endian) and that many bytes of JSON, one object with a "type".
 ///
-/// client: hello, then invoke, cancel, ping.  owner: hello or refused, then progress, reply, pong.
+/// client: hello, then invoke, cancel, ping.
+/// owner: hello or refused, then progress, reply, pong and, unasked, changed.
 namespace quiver::app::wire {
 
-inline constexpr std::uint32_t kProtocol = 1;
+inline constexpr std::uint32_t kProtocol = 2;
 /// A full message and its envelope.
 inline constexpr std::size_t kFrameBytesMax = limits::kMessageBytesMax + (std::size_t{1} << 20);
 /// Before the hello: what connects may be anything.
@@ -58,7 +61,11 @@ struct Reply {
 };
 struct Ping {};
 struct Pong {};
-using Message = std::variant<Hello, Refused, Invoke, Cancel, Progress, Reply, Ping, Pong>;
+/// What calls of any process have changed.
+struct Changed {
+  std::vector<service::Change> changes;
+};
+using Message = std::variant<Hello, Refused, Invoke, Cancel, Progress, Reply, Ping, Pong, Changed>;
 
 /// A whole frame. Text that is not UTF-8 is sent with replacement characters only where it is a
 /// message for people.

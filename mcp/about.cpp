@@ -1,5 +1,9 @@
 #include "mcp/about.h"
 
+#include <algorithm>
+
+#include "mcp/tasks.h"
+
 namespace quiver::mcp {
 
 Json server_info(const About& about, const Revision& revision) {
@@ -23,6 +27,11 @@ Json capabilities(const Offer& offer, const Revision& revision) {
   if (offer.resources && offer.hub) can["resources"]["subscribe"] = true;
   // 2024-11-05 has completion/complete, but no name for it.
   if (offer.complete && revision.audio) can["completions"] = Json::object();
+  const bool has_tasks = std::any_of(offer.tools.begin(), offer.tools.end(),
+                                     [](const Tool& tool) { return tool.tasks != TaskUse::Never; });
+  if (has_tasks && revision.era == Era::Modern) {
+    can["extensions"][kTasksExtension] = Json::object();
+  }
   return can;
 }
 

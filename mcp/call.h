@@ -51,6 +51,8 @@ struct Call {
   const Json& capabilities;
   /// Sends notifications/message if the client wants that level; else does nothing.
   std::function<void(LogLevel level, std::string_view logger, const Json& data)> log;
+  /// Spares the client of a long call the open connection; see Outlet::detach(). May be null.
+  std::function<bool()> detach = {};
 
   bool can_elicit() const { return capabilities.contains("elicitation"); }
 };

@@ -50,51 +50,46 @@ Result<std::shared_ptr<Subscription>> Server::subscription_of(
 
 void Server::subscribe(const TurnPtr& turn) const {
   const auto uri = string_param(turn->request.params, "uri", kUriBytesMax);
-  if (!uri.ok()) return finish(*turn, failure(*turn, rpc_error(uri.error())));
+  if (!uri.ok()) return fail(turn, rpc_error(uri.error()));
   if (!offer_.resources->can_subscribe(*uri)) {
     RpcError error = resource_not_found(*uri, *turn->revision);
     error.message = "cannot be subscribed to: " + display(*uri);
-    return finish(*turn, failure(*turn, error));
+    return fail(turn, error);
   }
-  if (turn->exchange.session) {
-    const auto subscription = subscription_of(turn->exchange.session);
+  if (turn->session) {
+    const auto subscription = subscription_of(turn->session);
     const Status watched =
         subscription.ok() ? (*subscription)->watch(*uri) : Status(subscription.error());
-    if (!watched.ok()) return finish(*turn, failure(*turn, rpc_error(watched.error())));
+    if (!watched.ok()) return fail(turn, rpc_error(watched.error()));
   }
-  finish(*turn, complete(*turn, ""));
+  turn->finish(complete(*turn, ""));
 }
 
 void Server::unsubscribe(const TurnPtr& turn) const {
   const auto uri = string_param(turn->request.params, "uri", kUriBytesMax);
-  if (!uri.ok()) return finish(*turn, failure(*turn, rpc_error(uri.error())));
-  const auto subscription =
-      turn->exchange.session ? turn->exchange.session->subscription() : nullptr;
+  if (!uri.ok()) return fail(turn, rpc_error(uri.error()));
+  const auto subscription = turn->session ? turn->session->subscription() : nullptr;
   if (subscription) subscription->unwatch(*uri);
-  finish(*turn, complete(*turn, ""));
+  turn->finish(complete(*turn, ""));
 }
 
 void Server::listen(const TurnPtr& turn) const {
   const auto asked = read_listen_filter(turn->request.params);
-  if (!asked.ok()) return finish(*turn, failure(*turn, rpc_error(asked.error())));
-  if (auto taken = begin(*turn)) return finish(*turn, *std::move(taken));
+  if (!asked.ok()) return fail(turn, rpc_error(asked.error()));
+  if (!begin(*turn)) return;
   const Status opened = listens_->open(turn, honoured(*asked, offer_));
-  if (!opened.ok()) finish(*turn, failure(*turn, rpc_error(opened.error())));
+  if (!opened.ok()) fail(turn, rpc_error(opened.error()));
 }
 
 void Server::close_listen(Turn& turn, const Json& meta) const {
   Json all = meta;
   all["io.modelcontextprotocol/serverInfo"] = server_info(offer_.about, *turn.revision);
   const Json result{{"resultType", "complete"}, {"_meta", std::move(all)}};
-  finish(turn, {result_reply(turn.request.id, to_text(result))});
+  turn.finish({result_reply(turn.request.id, to_text(result))});
 }
 
 void Server::end_listens(const Session& session) const {
   if (listens_) listens_->end_session(session);
-}
-
-void Server::end_listens() const {
-  if (listens_) listens_->end_all();
 }
 
 }  // namespace quiver::mcp

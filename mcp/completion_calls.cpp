@@ -100,17 +100,17 @@ Json rendered(const Completion& completion) {
 }  // namespace
 
 void Server::complete_argument(const TurnPtr& turn) const {
-  const auto refuse = [&](const Error& error) { finish(*turn, failure(*turn, rpc_error(error))); };
+  const auto refuse = [&](const Error& error) { fail(turn, rpc_error(error)); };
   const auto query = read(turn->request.params);
   if (!query.ok()) return refuse(query.error());
   if (const Status fault = check(*query, prompts_, offer_.resources.get()); !fault.ok()) {
     return refuse(fault.error());
   }
   static const Json no_arguments = Json::object();
-  Call call = call_of(*turn, no_arguments, nullptr);
+  Call call = call_of(turn, no_arguments, nullptr);
   const auto completion = offer_.complete(call, *query);
   if (!completion.ok()) return refuse(completion.error());
-  finish(*turn, complete(*turn, "\"completion\":" + to_text(rendered(*completion))));
+  turn->finish(complete(*turn, "\"completion\":" + to_text(rendered(*completion))));
 }
 
 }  // namespace quiver::mcp

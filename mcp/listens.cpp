@@ -75,7 +75,7 @@ Json to_json(const ListenFilter& filter) {
 class Listens::Listen {
  public:
   explicit Listen(TurnPtr turn)
-      : session_(turn->exchange.session.get()),
+      : session_(turn->session.get()),
         meta_{{"io.modelcontextprotocol/subscriptionId", turn->request.id}},
         turn_(std::move(turn)) {}
 
@@ -85,16 +85,16 @@ class Listens::Listen {
   /// Nothing else is sent before it.
   bool acknowledge(const ListenFilter& honoured) QV_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    acknowledged_ = turn_->exchange.outlet->send(
-        notification_text("notifications/subscriptions/acknowledged",
-                          {{"_meta", meta_}, {"notifications", to_json(honoured)}}));
+    acknowledged_ =
+        turn_->send(notification_text("notifications/subscriptions/acknowledged",
+                                      {{"_meta", meta_}, {"notifications", to_json(honoured)}}));
     return acknowledged_;
   }
 
   bool tell(const Event& event) QV_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     if (!turn_) return true;
-    return acknowledged_ && turn_->exchange.outlet->tell(notification_of(event, meta_));
+    return acknowledged_ && turn_->tell(notification_of(event, meta_));
   }
 
   void keep(std::shared_ptr<Subscription> subscription) { subscription_ = std::move(subscription); }
@@ -106,8 +106,8 @@ class Listens::Listen {
     if (!turn_) return;
     if (session_ != nullptr) {
       // A shared channel has no end of its own that would say so.
-      turn_->exchange.outlet->tell(notification_text(
-          "notifications/cancelled", {{"_meta", meta_}, {"requestId", turn_->request.id}}));
+      turn_->tell(notification_text("notifications/cancelled",
+                                    {{"_meta", meta_}, {"requestId", turn_->request.id}}));
     }
     close(*std::exchange(turn_, nullptr), meta_);
   }
@@ -116,7 +116,7 @@ class Listens::Listen {
   void drop() QV_EXCLUDES(mutex_) {
     subscription_.reset();
     const MutexLock lock(mutex_);
-    if (turn_) finish(*std::exchange(turn_, nullptr), {});
+    if (turn_) std::exchange(turn_, nullptr)->finish({});
   }
 
   /// Gives the turn back, as if nothing had been opened.

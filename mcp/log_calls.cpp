@@ -13,10 +13,10 @@ void Server::set_log_level(const TurnPtr& turn) const {
   if (!level) {
     std::string names;
     for (const auto known : kLogLevels) names.append(names.empty() ? "" : ", ").append(known);
-    return finish(*turn, failure(*turn, invalid_params("params.level: must be one of " + names)));
+    return fail(turn, invalid_params("params.level: must be one of " + names));
   }
-  if (Session* session = turn->exchange.session.get()) session->set_log_level(*level);
-  finish(*turn, complete(*turn, ""));
+  if (Session* session = turn->session.get()) session->set_log_level(*level);
+  turn->finish(complete(*turn, ""));
 }
 
 }  // namespace quiver::mcp

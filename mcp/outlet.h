@@ -21,7 +21,7 @@ struct Reply {
 /// The way back to the peer for what belongs to one request. Letting go of it without reply()
 /// means that there will be none.
 ///
-/// Threads: any, one at a time.
+/// Threads: any. After reply() the others do nothing.
 class Outlet {
  public:
   virtual ~Outlet() = default;
@@ -32,6 +32,10 @@ class Outlet {
 
   /// Like tell(), but may wait for the peer to take the message.
   virtual bool send(const std::string& message) = 0;
+
+  /// Ends the connection that the peer waits on: it comes back for what follows, which is kept for
+  /// it. False, and nothing happens, where a peer cannot come back.
+  virtual bool detach() { return false; }
 
   /// The answer; once, the last.
   virtual void reply(Reply reply) = 0;

@@ -28,11 +28,6 @@ Result<Asked> read(const Prompts& prompts, const Json& params) {
   return Asked{prompt, std::move(arguments), std::move(token)};
 }
 
-Outcome<PromptResult> run_prompt(const Prompt& prompt, Call& call) {
-  if (const Status over = call.context.check(); !over.ok()) return rpc_error(over.error());
-  return prompt.run(call);
-}
-
 std::string members_of(const PromptResult& result, const Revision& revision) {
   Json messages = result.messages;
   for (Json& message : messages) {
@@ -49,19 +44,20 @@ std::string members_of(const PromptResult& result, const Revision& revision) {
 
 void Server::list_prompts(const TurnPtr& turn) const {
   if (const Status fault = one_page(turn->request.params); !fault.ok()) {
-    return finish(*turn, failure(*turn, rpc_error(fault.error())));
+    return fail(turn, rpc_error(fault.error()));
   }
-  finish(*turn, complete(*turn, ("\"prompts\":" + prompts_.list(*turn->revision))
-                                    .append(static_hints(*turn->revision))));
+  turn->finish(complete(
+      *turn,
+      ("\"prompts\":" + prompts_.list(*turn->revision)).append(static_hints(*turn->revision))));
 }
 
 void Server::get_prompt(const TurnPtr& turn) const {
   auto asked = read(prompts_, turn->request.params);
-  if (!asked.ok()) return finish(*turn, failure(*turn, rpc_error(asked.error())));
-  Call call = call_of(*turn, asked->arguments, std::move(asked->progress_token));
-  conclude(turn, run_prompt(*asked->prompt, call), [&](const PromptResult& result) {
-    return complete(*turn, members_of(result, *turn->revision));
-  });
+  if (!asked.ok()) return fail(turn, rpc_error(asked.error()));
+  if (!read_turn_inputs(turn)) return;
+  conclude<PromptResult>(
+      turn, std::move(asked->arguments), std::move(asked->progress_token), asked->prompt->run,
+      [turn](const PromptResult& result) { return members_of(result, *turn->revision); });
 }
 
 }  // namespace quiver::mcp

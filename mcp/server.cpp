@@ -19,17 +19,11 @@ struct Server::Method {
   /// It may wait, and so must not run on the thread that reads.
   bool runs_long;
   void (Server::*run)(const TurnPtr& turn) const;
-  /// Null: any.
+  /// Null: always.
   bool (*offered)(const Offer& offer);
 };
 
 namespace {
-
-Reply refusal(const Turn& turn, const RpcError& error) {
-  Reply reply = failure(turn, error);
-  reply.refused = true;
-  return reply;
-}
 
 RpcError invalid_params(std::string message) {
   return {rpc::kInvalidParams, std::move(message)};
@@ -43,8 +37,8 @@ const Revision& newest() {
   return kRevisions.back();
 }
 
-std::string modern_head(const About& about) {
-  return "\"resultType\":\"complete\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" +
+std::string modern_meta(const About& about) {
+  return ",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" +
          to_text(server_info(about, newest())) + "}";
 }
 
@@ -79,40 +73,39 @@ std::string instructions_member(const About& about) {
 
 }  // namespace
 
-void finish(Turn& turn, Reply reply) {
-  const bool wanted = !turn.in_flight || turn.exchange.session->finish(turn.request.id);
-  turn.in_flight = false;
-  if (wanted && !turn.cancel.cancelled()) turn.exchange.outlet->reply(std::move(reply));
-  turn.exchange.outlet.reset();
-}
-
-Reply failure(const Turn& turn, const RpcError& error) {
-  return {error_reply(turn.request.id, error), error.code};
-}
-
 Server::Server(Offer offer, Submit submit, const ServerOptions& options)
     : offer_(std::move(offer)),
       tools_(offer_.tools),
       prompts_(offer_.prompts),
       submit_(std::move(submit)),
       options_(options),
-      modern_head_(modern_head(offer_.about)),
+      modern_meta_(modern_meta(offer_.about)),
       cache_hints_(cache_hints(options.list_ttl, "public")),
       data_hints_(cache_hints(options.data_ttl, "private")),
+      states_(*options_.clock),
+      tasks_(*options_.clock, options_.tasks),
       listens_(offer_.hub ? std::make_unique<Listens>(
                                 offer_.hub,
                                 [this](Turn& turn, const Json& meta) { close_listen(turn, meta); })
                           : nullptr) {}
 
+void Server::stop() const {
+  if (listens_) listens_->end_all();
+  tasks_.cancel_all();
+}
+
 const Server::Method* Server::find_method(std::string_view name) const {
   using S = Server;
-  static constexpr std::array<Method, 15> kMethods{{
+  static constexpr std::array<Method, 18> kMethods{{
       {"initialize", true, false, false, &S::initialize, nullptr},
       {"ping", true, false, false, &S::ping, nullptr},
       {"server/discover", false, true, false, &S::discover, nullptr},
       {"logging/setLevel", true, false, false, &S::set_log_level, nullptr},
       {"tools/list", true, true, false, &S::list_tools, nullptr},
       {"tools/call", true, true, true, &S::call_tool, nullptr},
+      {"tasks/get", false, true, false, &S::get_task, nullptr},
+      {"tasks/update", false, true, false, &S::update_task, nullptr},
+      {"tasks/cancel", false, true, false, &S::cancel_task, nullptr},
       {"prompts/list", true, true, false, &S::list_prompts, has_prompts},
       {"prompts/get", true, true, true, &S::get_prompt, has_prompts},
       {"resources/list", true, true, true, &S::list_resources, has_resources},
@@ -138,37 +131,37 @@ void Server::turn_down(Request request, Exchange exchange, const Error& busy) co
 }
 
 void Server::start(Request request, Exchange exchange, const Error* busy) const {
-  const auto turn = std::make_shared<Turn>();
-  turn->request = std::move(request);
-  turn->exchange = std::move(exchange);
-  turn->cancel = turn->exchange.gone;
+  const auto turn = std::make_shared<Turn>(std::move(request), std::move(exchange));
   const Method* method = nullptr;
-  if (auto refused = classify(*turn, method)) return finish(*turn, *std::move(refused));
+  if (auto refused = classify(*turn, method)) {
+    turn->finish(*std::move(refused));
+    return;
+  }
   if (!method->runs_long) return run(*method, turn);
 
-  if (auto taken = begin(*turn)) return finish(*turn, *std::move(taken));
+  if (!begin(*turn)) return;
   Status submitted =
       busy == nullptr ? submit_([this, turn, method] { run(*method, turn); }) : Status(*busy);
   if (submitted.ok()) return;
   if (method->run == &Server::call_tool) {
-    return finish(*turn, tool_reply(*turn, failed_result(submitted.error())));
+    return finish_tool(turn, failed_result(submitted.error()));
   }
-  finish(*turn, failure(*turn, {rpc::kInternalError, submitted.error().message}));
+  fail(turn, {rpc::kInternalError, submitted.error().message});
 }
 
-std::optional<Reply> Server::begin(Turn& turn) const {
-  Session* session = turn.exchange.session.get();
-  if (session == nullptr) return std::nullopt;
-  auto token = session->begin(turn.request.id);
+bool Server::begin(Turn& turn) const {
+  if (!turn.session) return true;
+  auto token = turn.session->begin(turn.request.id);
   if (!token) {
     // Under the id itself it would be taken for the answer that is still to come.
     const RpcError taken{rpc::kInvalidRequest,
                          "id " + to_text(turn.request.id) + " is already in flight"};
-    return Reply{error_reply(Json(nullptr), taken), taken.code};
+    turn.finish({error_reply(Json(nullptr), taken), taken.code});
+    return false;
   }
   turn.cancel = *std::move(token);
   turn.in_flight = true;
-  return std::nullopt;
+  return true;
 }
 
 void Server::run(const Method& method, const TurnPtr& turn) const {
@@ -177,14 +170,13 @@ void Server::run(const Method& method, const TurnPtr& turn) const {
   } catch (const std::exception& error) {
     // Out of memory, at worst: one request fails, the server goes on.
     QV_LOG_ERROR("mcp.method_threw method={} what={}", method.name, error.what());
-    if (!turn->exchange.outlet) return;
-    finish(*turn, failure(*turn, {rpc::kInternalError, "the server failed to answer"}));
+    fail(turn, {rpc::kInternalError, "the server failed to answer"});
   }
 }
 
 std::optional<Reply> Server::classify(Turn& turn, const Method*& method) const {
   const Request& request = turn.request;
-  turn.revision = turn.exchange.session ? &turn.exchange.session->revision() : &assumed_revision();
+  if (turn.session) turn.revision = &turn.session->revision();
   const auto meta = request.params.find("_meta");
   if (meta != request.params.end() && !meta->is_object()) {
     return failure(turn, invalid_params("params._meta: must be an object"));
@@ -195,7 +187,7 @@ std::optional<Reply> Server::classify(Turn& turn, const Method*& method) const {
     return classify_modern(turn, claimed, method);
   }
   if (method == nullptr) return failure(turn, unknown_method(request.method));
-  if (turn.exchange.session) turn.capabilities = turn.exchange.session->capabilities();
+  if (turn.session) turn.capabilities = turn.session->capabilities();
   return std::nullopt;
 }
 
@@ -230,22 +222,17 @@ void Server::initialize(const TurnPtr& turn) const {
   const Json& params = turn->request.params;
   const auto version = params.find("protocolVersion");
   if (version == params.end() || !version->is_string()) {
-    return finish(
-        *turn,
-        failure(*turn, invalid_params("params.protocolVersion: must be a string, such as \"" +
-                                      std::string(negotiate("").version) + "\"")));
+    return fail(turn, invalid_params("params.protocolVersion: must be a string, such as \"" +
+                                     std::string(negotiate("").version) + "\""));
   }
   for (const char* key : {"capabilities", "clientInfo"}) {
     const auto found = params.find(key);
     if (found != params.end() && !found->is_object()) {
-      return finish(*turn, failure(*turn, invalid_params(std::string("params.") + key +
-                                                         ": must be an object")));
+      return fail(turn, invalid_params(std::string("params.") + key + ": must be an object"));
     }
   }
   const Revision& agreed = negotiate(version->get_ref<const std::string&>());
-  if (Session* session = turn->exchange.session.get()) {
-    session->agree(agreed, params.value("capabilities", Json::object()));
-  }
+  if (turn->session) turn->session->agree(agreed, params.value("capabilities", Json::object()));
   turn->revision = &agreed;
   Reply reply =
       complete(*turn, "\"protocolVersion\":" + to_text(Json(agreed.version)) +
@@ -253,16 +240,15 @@ void Server::initialize(const TurnPtr& turn) const {
                           ",\"serverInfo\":" + to_text(server_info(offer_.about, agreed)) +
                           instructions_member(offer_.about));
   reply.agreed = &agreed;
-  const auto session = turn->exchange.session;
-  finish(*turn, std::move(reply));
-  if (!session || !offer_.hub) return;
-  if (const auto made = subscription_of(session); !made.ok()) {
+  turn->finish(std::move(reply));
+  if (!turn->session || !offer_.hub) return;
+  if (const auto made = subscription_of(turn->session); !made.ok()) {
     QV_LOG_WARN("mcp.session_not_told_of_changes why={}", made.error().message);
   }
 }
 
 void Server::ping(const TurnPtr& turn) const {
-  finish(*turn, complete(*turn, ""));
+  turn->finish(complete(*turn, ""));
 }
 
 void Server::discover(const TurnPtr& turn) const {
@@ -270,20 +256,17 @@ void Server::discover(const TurnPtr& turn) const {
   for (const Revision& revision : kRevisions) {
     if (revision.era == Era::Modern) versions.insert(versions.begin(), revision.version);
   }
-  finish(*turn,
-         complete(*turn, "\"supportedVersions\":" + to_text(versions) +
-                             ",\"capabilities\":" + to_text(capabilities(offer_, *turn->revision)) +
-                             instructions_member(offer_.about) + cache_hints_));
+  turn->finish(complete(*turn, "\"supportedVersions\":" + to_text(versions) + ",\"capabilities\":" +
+                                   to_text(capabilities(offer_, *turn->revision)) +
+                                   instructions_member(offer_.about) + cache_hints_));
 }
 
 void Server::list_tools(const TurnPtr& turn) const {
   if (turn->request.params.contains("cursor")) {
-    return finish(
-        *turn,
-        failure(*turn, invalid_params("params.cursor: unknown cursor; the list has one page")));
+    return fail(turn, invalid_params("params.cursor: unknown cursor; the list has one page"));
   }
   std::string members = "\"tools\":" + tools_.list(*turn->revision);
-  finish(*turn, complete(*turn, members.append(static_hints(*turn->revision))));
+  turn->finish(complete(*turn, members.append(static_hints(*turn->revision))));
 }
 
 std::string_view Server::static_hints(const Revision& revision) const noexcept {
@@ -294,10 +277,10 @@ std::string_view Server::data_hints(const Revision& revision) const noexcept {
   return revision.era == Era::Modern ? std::string_view(data_hints_) : std::string_view();
 }
 
-Reply Server::complete(const Turn& turn, std::string_view members) const {
+Reply Server::result(const Turn& turn, std::string_view type, std::string_view members) const {
   std::string result = "{";
   if (turn.revision->era == Era::Modern) {
-    result += modern_head_;
+    result.append("\"resultType\":\"").append(type).append("\"").append(modern_meta_);
     if (!members.empty()) result += ",";
   }
   result.append(members).append("}");

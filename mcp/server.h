@@ -7,10 +7,14 @@
 #include <string>
 #include <string_view>
 
+#include "core/clock.h"
 #include "core/result.h"
+#include "mcp/deadlines.h"
 #include "mcp/listens.h"
 #include "mcp/offer.h"
 #include "mcp/prompts.h"
+#include "mcp/request_state.h"
+#include "mcp/tasks.h"
 #include "mcp/tools.h"
 #include "mcp/turn.h"
 
@@ -28,6 +32,14 @@ struct ServerOptions {
   std::chrono::milliseconds list_ttl{300'000};
   /// The same for what shows stored data: resources/list and resources/read.
   std::chrono::milliseconds data_ttl{1'000};
+  /// How long a legacy client may take to answer what a call asks it; people think.
+  std::chrono::milliseconds ask_timeout{600'000};
+  /// After this time a call becomes a task, if its tool and its client allow.
+  std::chrono::milliseconds task_after{2'000};
+  /// How long such a call may take.
+  std::chrono::milliseconds task_timeout{1'800'000};
+  TasksOptions tasks = {};
+  std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
 };
 
 /// Percent-encoded, our longest URI names a point of 512 bytes in a collection of 64.
@@ -55,10 +67,11 @@ class Server {
   /// Takes note of what a client says without asking.
   void notice(const Notification& notification, Session& session) const;
 
-  /// Ends the open subscriptions/listen of one session, or all, and tells their clients. Until then
-  /// they count as requests in flight.
+  /// Ends the open subscriptions/listen of one session, and tells its client.
   void end_listens(const Session& session) const;
-  void end_listens() const;
+
+  /// Ends what goes on though its client does not wait: tasks, and every subscriptions/listen.
+  void stop() const;
 
  private:
   struct Method;
@@ -71,8 +84,8 @@ class Server {
   std::optional<Reply> classify(Turn& turn, const Method*& method) const;
   std::optional<Reply> classify_modern(Turn& turn, const Json* claimed, const Method* method) const;
   void run(const Method& method, const TurnPtr& turn) const;
-  /// Makes a request one that can be cancelled. What is wrong with its id, if anything.
-  std::optional<Reply> begin(Turn& turn) const;
+  /// Makes a request one that can be cancelled. False, and the turn has ended, if its id is taken.
+  bool begin(Turn& turn) const;
 
   void initialize(const TurnPtr& turn) const;
   void ping(const TurnPtr& turn) const;
@@ -95,11 +108,42 @@ class Server {
       const std::shared_ptr<Session>& session) const;
   /// Ends an open subscriptions/listen with a result.
   void close_listen(Turn& turn, const Json& meta) const;
-  Call call_of(Turn& turn, const Json& arguments, Json progress_token) const;
-  Outcome<ToolResult> carry_out(const Tool& tool, Call& call) const;
-  Reply tool_reply(const Turn& turn, const ToolResult& result) const;
+
+  void get_task(const TurnPtr& turn) const;
+  void update_task(const TurnPtr& turn) const;
+  void cancel_task(const TurnPtr& turn) const;
+  /// The task that a request is about; null, and the turn has ended, if there is none for it.
+  std::shared_ptr<Task> find_task(const TurnPtr& turn) const;
+
+  /// What is wrong with a call before it is carried out; ends the turn then.
+  bool admit_tool(const TurnPtr& turn, const Tool& tool) const;
+  bool read_turn_inputs(const TurnPtr& turn) const;
+  bool start_task(const TurnPtr& turn) const;
+  void carry_out(const TurnPtr& turn, const Tool& tool, const Json& progress_token) const;
+  Outcome<ToolResult> run_tool(const Tool& tool, Call& call) const;
+  Call call_of(const TurnPtr& turn, const Json& arguments, const Json& progress_token) const;
+  void finish_tool(const TurnPtr& turn, const ToolResult& result) const;
+  void fail(const TurnPtr& turn, const RpcError& error) const;
+
+  /// Asks the client what a handler cannot go on without, in the way of its era, and runs `again`
+  /// on the lane with the answers in turn->inputs. `failed` is called instead if a legacy client
+  /// cannot be asked, or does not answer.
+  void ask(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
+           std::function<void(const Error&)> failed) const;
+  Round::Done rerun(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
+                    std::function<void(const Error&)> failed) const;
+
+  /// Carries out a call that is not one of a tool; `members` renders what it is for.
+  template <typename T>
+  void conclude(const TurnPtr& turn, Json arguments, Json progress_token,
+                std::function<Outcome<T>(Call& call)> handler,
+                std::function<std::string(const T& result)> members) const;
+
   /// A result of JSON text `members`, which may be empty.
-  Reply complete(const Turn& turn, std::string_view members) const;
+  Reply complete(const Turn& turn, std::string_view members) const {
+    return result(turn, "complete", members);
+  }
+  Reply result(const Turn& turn, std::string_view type, std::string_view members) const;
   /// JSON text that ends a list of what never changes, or a result that shows stored data.
   std::string_view static_hints(const Revision& revision) const noexcept;
   std::string_view data_hints(const Revision& revision) const noexcept;
@@ -109,19 +153,17 @@ class Server {
   const Prompts prompts_;
   const Submit submit_;
   const ServerOptions options_;
-  /// JSON text that begins every modern result, and that marks a list.
-  const std::string modern_head_;
+  /// JSON text that every modern result has, and that marks a list.
+  const std::string modern_meta_;
   const std::string cache_hints_;
   const std::string data_hints_;
-  /// Null if nothing ever changes. Last, so that none outlives what it ends with.
+  const RequestState states_;
+  mutable Tasks tasks_;
+  /// What it calls uses all of the above.
+  mutable Deadlines deadlines_;
+  /// Null if nothing ever changes.
   const std::unique_ptr<Listens> listens_;
 };
-
-/// Ends a turn with its reply, unless it was cancelled: then nothing is sent.
-void finish(Turn& turn, Reply reply);
-
-/// An error as the reply to a turn.
-Reply failure(const Turn& turn, const RpcError& error);
 
 /// What `revision` answers for a URI that nothing is at.
 RpcError resource_not_found(const std::string& uri, const Revision& revision);

@@ -14,7 +14,6 @@
 #include "core/result.h"
 #include "mcp/json_rpc.h"
 #include "mcp/log_level.h"
-#include "mcp/outlet.h"
 #include "mcp/revision.h"
 
 namespace quiver::mcp {
@@ -47,45 +46,57 @@ class Session {
   bool finish(const Json& id);
   /// Fires the token of a request in flight; others are nothing to us: it may just have finished.
   void cancel(const Json& id);
+  /// `cancelled` is called once if that request is cancelled, at once if it has been; not after it
+  /// finished. Must not block.
+  void on_cancel(const Json& id, std::function<void()> cancelled);
   void cancel_all();
 
   /// The result of a request of ours, or why there is none: Unavailable if it could not be sent or
   /// the session ended, FailedPrecondition if the client answered with an error.
   using Answered = std::function<void(Result<Json> result)>;
 
-  /// Sends a request to the client by `outlet`; may wait for that. `answered` is called once, on
-  /// any thread, perhaps before this returns; it must not block. Returns the request's id.
-  std::string ask(const std::string& method, const Json& params, Outlet& outlet, Answered answered);
+  /// Sends a request to the client; `send` says whether it could. `answered` is called once, on any
+  /// thread, perhaps before this returns; it must not block. Returns the request's id.
+  std::string ask(const std::string& method, const Json& params,
+                  const std::function<bool(const std::string& message)>& send, Answered answered);
   /// Gives up on an answer: `answered` is let go of without a call, unless it has been called.
   void forget(const std::string& ask_id);
   /// An answer came. One that nothing asked for is nothing to us.
   void resolve(const Response& response);
-  /// No more answers will come, and nothing can be pushed any more.
+  /// No more answers will come, and nothing more is pushed.
   void end();
 
-  /// How messages that belong to no request reach the client: without waiting, false if they do
-  /// not. Null: there is no such way. Once this has returned, the way before is no longer used.
-  void set_push(std::function<bool(const std::string&)> push);
-  /// Sends a message that belongs to no request, if that needs no waiting. False if it was dropped.
-  bool push(const std::string& message);
+  /// How messages that belong to no request reach the client. Whether one was sent, or kept for a
+  /// client that comes back; must not block. Null: there is no way.
+  using Push = std::function<bool(const std::string& message)>;
+  void set_push(Push push) QV_EXCLUDES(push_mutex_);
+  /// Sends a notification that nothing asked for. False if it was dropped.
+  bool push(const std::string& message) QV_EXCLUDES(push_mutex_);
 
   /// What tells the client of changes; null before subscribe().
   std::shared_ptr<Subscription> subscription() const;
   void subscribe(std::shared_ptr<Subscription> subscription);
 
  private:
+  struct InFlight {
+    CancelToken cancel;
+    bool is_cancelled = false;
+    std::function<void()> cancelled = nullptr;
+  };
+
   std::atomic<const Revision*> revision_;
   std::atomic<int> log_level_{-1};
   mutable Mutex mutex_;
   Json capabilities_ QV_GUARDED_BY(mutex_) = Json::object();
   /// By the id's JSON text: 7 and "7" are different ids.
-  std::map<std::string, CancelToken> in_flight_ QV_GUARDED_BY(mutex_);
+  std::map<std::string, InFlight> in_flight_ QV_GUARDED_BY(mutex_);
   std::map<std::string, Answered> asked_ QV_GUARDED_BY(mutex_);
   std::uint64_t asks_ QV_GUARDED_BY(mutex_) = 0;
   bool ended_ QV_GUARDED_BY(mutex_) = false;
   std::shared_ptr<Subscription> subscription_ QV_GUARDED_BY(mutex_);
+  /// Held while a message is pushed, so that a way which was taken back is no longer in use.
   Mutex push_mutex_;
-  std::function<bool(const std::string&)> push_ QV_GUARDED_BY(push_mutex_);
+  Push push_ QV_GUARDED_BY(push_mutex_);
 };
 
 }  // namespace quiver::mcp

@@ -8,8 +8,9 @@
 
 namespace quiver::mcp {
 
-/// Whether a call of a tool may be answered with a task that the client then polls.
-enum class TaskUse { Never, Allowed, Required };
+/// Whether a call may be answered with a task, which the client then polls, if the client can:
+/// never; once it has taken a while; always; or always, and refused to clients that cannot.
+enum class TaskUse { Never, WhenSlow, Always, Required };
 
 struct ToolResult {
   /// Content blocks.
@@ -34,7 +35,7 @@ struct Tool {
   /// Null: none.
   Json meta = nullptr;
   TaskUse tasks = TaskUse::Never;
-  /// ClientCapabilities without which a modern call is refused; null: none.
+  /// ClientCapabilities without which a call is refused; null: none.
   Json required_capabilities = nullptr;
   /// On a thread that may wait.
   std::function<Outcome<ToolResult>(Call& call)> run;

@@ -7,6 +7,7 @@
 #include "cluster/collections.h"
 #include "core/clock.h"
 #include "embedding/provider.h"
+#include "service/changes.h"
 
 namespace quiver::service {
 
@@ -18,6 +19,8 @@ struct Engine {
   /// What a collection gets when the request names no embedder and no dimension.
   std::string default_embedder;
   const Clock& clock;
+  /// Where an operation tells what it has changed.
+  ChangeHub changes = {};
 };
 
 }  // namespace quiver::service

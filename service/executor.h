@@ -5,6 +5,7 @@
 #include "core/call_context.h"
 #include "core/json.h"
 #include "core/result.h"
+#include "service/changes.h"
 
 namespace quiver::service {
 
@@ -18,6 +19,14 @@ class Executor {
   /// Errors: those of the operation; NotFound for an unknown one.
   virtual Result<Json> invoke(const CallContext& call, std::string_view operation,
                               const Json& arguments) = 0;
+
+  /// Calls `listener` after each operation that has changed something, whoever asked for it, for as
+  /// long as what is returned lives. It should be brief and must not call the executor: it may run
+  /// on the thread of the write. Implementations that know no changes never call it.
+  virtual ChangeSubscription subscribe(ChangeListener listener) {
+    static_cast<void>(listener);
+    return {};
+  }
 };
 
 }  // namespace quiver::service

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "service/executor.h"
@@ -33,6 +34,9 @@ class LocalExecutor final : public Executor {
 
   Result<Json> invoke(const CallContext& call, std::string_view operation,
                       const Json& arguments) override;
+  ChangeSubscription subscribe(ChangeListener listener) override {
+    return engine_.changes.subscribe(std::move(listener));
+  }
 
  private:
   const Registry& registry_;

@@ -87,6 +87,24 @@ Error unknown_fields(const std::vector<std::string>& unknown,
   return {ErrorCode::InvalidArgument, text + "fields: " + listed(fields)};
 }
 
+/// Whether a write that ended so changed nothing for certain.
+bool is_without_effect(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::InvalidArgument:
+    case ErrorCode::NotFound:
+    case ErrorCode::AlreadyExists:
+    case ErrorCode::FailedPrecondition:
+    case ErrorCode::PermissionDenied: return true;
+    case ErrorCode::ResourceExhausted:
+    case ErrorCode::WrongOwner:
+    case ErrorCode::Unavailable:
+    case ErrorCode::DeadlineExceeded:
+    case ErrorCode::Corruption:
+    case ErrorCode::Internal: break;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<cluster::Collection>> find_memories(Engine& engine, std::string_view name) {
@@ -147,6 +165,12 @@ Status check_filter_fields(const CallContext& call, cluster::Collection& collect
   constexpr std::size_t kUnknownShown = 5;
   if (unknown.size() > kUnknownShown) unknown.resize(kUnknownShown);
   return unknown_fields(unknown, fields, collection.spec().name);
+}
+
+void tell_of_write(const Engine& engine, const std::string& collection,
+                   const Result<MutationResult>& outcome) {
+  if (outcome.ok() ? outcome->affected == 0 : is_without_effect(outcome.error().code)) return;
+  engine.changes.publish({Change::Kind::PointsChanged, collection});
 }
 
 }  // namespace quiver::service

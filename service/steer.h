@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/call_context.h"
@@ -35,5 +36,10 @@ std::string needed_dimension(const CollectionSpec& spec);
 /// Errors: InvalidArgument naming the unknown fields and those there are.
 Status check_filter_fields(const CallContext& call, cluster::Collection& collection,
                            const std::optional<Filter>& filter);
+
+/// Tells of a write to the points of `collection`: of one that changed some, and of one that failed
+/// in a way that leaves open whether it did.
+void tell_of_write(const Engine& engine, const std::string& collection,
+                   const Result<MutationResult>& outcome);
 
 }  // namespace quiver::service

@@ -38,6 +38,9 @@ Result<CollectionCreateResponse> collection_create(const CallContext& call, Engi
   QV_CHECK(choose_embedding(engine, request, spec));
   QV_TRY(const auto created, engine.collections.create(call, std::move(spec)));
   const auto& made = created.collection->spec();
+  if (!created.existed) {
+    engine.changes.publish({Change::Kind::CollectionsChanged, made.name});
+  }
   CollectionCreateResponse out;
   out.name = made.name;
   out.exists = created.existed;

@@ -11,6 +11,7 @@ void CollectionDeleteRequest::check(const Path& path, Problems& problems) const 
 Result<CollectionDeleteResponse> collection_delete(const CallContext& call, Engine& engine,
                                                    const CollectionDeleteRequest& request) {
   QV_TRY(const auto points, engine.collections.drop(call, request.collection));
+  engine.changes.publish({Change::Kind::CollectionsChanged, request.collection});
   return CollectionDeleteResponse{true, points};
 }
 

@@ -16,10 +16,11 @@ Result<std::uint64_t> count_matches(const CallContext& call, cluster::Collection
   return std::uint64_t{points.size()};
 }
 
-Result<std::uint64_t> erase(const CallContext& call, cluster::Collection& collection,
-                            const MemoryDeleteRequest& request) {
+Result<std::uint64_t> erase(const CallContext& call, const Engine& engine,
+                            cluster::Collection& collection, const MemoryDeleteRequest& request) {
   auto result = request.ids ? collection.erase(call, *request.ids)
                             : collection.erase_matching(call, *request.filter);
+  tell_of_write(engine, request.collection, result);
   if (!result.ok()) return std::move(result).error();
   return result->affected;
 }
@@ -41,7 +42,7 @@ Result<MemoryDeleteResponse> memory_delete(const CallContext& call, Engine& engi
   QV_TRY(const auto collection, find_memories(engine, request.collection));
   if (!collection) return response;
   if (!dry) {
-    QV_TRY(response.deleted, erase(call, *collection, request));
+    QV_TRY(response.deleted, erase(call, engine, *collection, request));
     response.matched = response.deleted;
     return response;
   }

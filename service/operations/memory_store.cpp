@@ -156,6 +156,9 @@ Result<std::shared_ptr<cluster::Collection>> make_default(const CallContext& cal
   spec.embedder = embedder.name();
   spec.dimension = static_cast<std::uint32_t>(embedder.dimension());
   QV_TRY(auto created, engine.collections.create(call, std::move(spec)));
+  if (!created.existed) {
+    engine.changes.publish({Change::Kind::CollectionsChanged, std::string(kDefaultCollection)});
+  }
   return std::move(created.collection);
 }
 
@@ -202,8 +205,9 @@ Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine
     if (!collection) {
       QV_TRY(collection, make_default(call, engine, *embedder));
     }
-    QV_TRY(const auto result, collection->upsert(call, std::move(points)));
-    static_cast<void>(result);
+    const auto result = collection->upsert(call, std::move(points));
+    tell_of_write(engine, request.collection, result);
+    QV_CHECK(result);
   }
   const auto written = plan.writes().size();
   return MemoryStoreResponse{written, plan.ids(), request.items.size() - written};

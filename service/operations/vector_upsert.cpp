@@ -53,8 +53,10 @@ Result<VectorUpsertResponse> vector_upsert(const CallContext& call, Engine& engi
     if (given.metadata) point.payload = given.metadata->value;
     points.push_back(std::move(point));
   }
-  QV_TRY(const auto result, collection->upsert(call, std::move(points)));
-  return VectorUpsertResponse{result.affected, result.created};
+  const auto result = collection->upsert(call, std::move(points));
+  tell_of_write(engine, request.collection, result);
+  QV_CHECK(result);
+  return VectorUpsertResponse{result->affected, result->created};
 }
 
 Operation vector_upsert_operation() {

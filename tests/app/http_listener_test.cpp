@@ -14,6 +14,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/json.h"
+#include "on_lane.h"
 #include "raw_socket.h"
 
 namespace quiver::app {
@@ -35,10 +36,10 @@ class Site {
   explicit Site(HttpListenerOptions options = {}, LaneOptions lane_options = {})
       : lane(lane_options) {
     options.port = 0;
-    auto started = HttpListener::start(options, lane,
-                                       [this](const HttpRequest& request, const CancelToken& gone) {
-                                         return handle(request, gone);
-                                       });
+    auto started = HttpListener::start(
+        options, test::on_lane(lane, [this](const HttpRequest& request, const CancelToken& gone) {
+          return handle(request, gone);
+        }));
     REQUIRE(started.ok());
     listener = *std::move(started);
   }
@@ -413,13 +414,11 @@ TEST_CASE("HttpListener: stop cancels what does not finish", "[app][http]") {
 
 TEST_CASE("HttpListener: where it cannot listen it says why", "[app][http]") {
   Site site;
-  Lane lane({});
   const auto error = [&](const std::string& host, std::uint16_t port) {
     HttpListenerOptions options;
     options.host = host;
     options.port = port;
-    auto started =
-        HttpListener::start(options, lane, [](const auto&, const auto&) { return HttpResponse{}; });
+    auto started = HttpListener::start(options, [](const auto&, const auto&) {});
     REQUIRE_FALSE(started.ok());
     return started.error();
   };
@@ -433,12 +432,10 @@ TEST_CASE("HttpListener: where it cannot listen it says why", "[app][http]") {
 }
 
 TEST_CASE("HttpListener: localhost is a host", "[app][http]") {
-  Lane lane({});
   HttpListenerOptions options;
   options.host = "localhost";
   options.port = 0;
-  auto started =
-      HttpListener::start(options, lane, [](const auto&, const auto&) { return HttpResponse{}; });
+  auto started = HttpListener::start(options, [](const auto&, const auto&) {});
   REQUIRE(started.ok());
   CHECK((*started)->port() != 0);
 }

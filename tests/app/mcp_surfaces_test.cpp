@@ -16,6 +16,7 @@
 #include "mcp/connection.h"
 #include "mcp/http_endpoint.h"
 #include "mcp/stdio_transport.h"
+#include "on_lane.h"
 #include "raw_socket.h"
 
 namespace quiver::app {
@@ -113,10 +114,11 @@ struct Site {
   Site() {
     HttpListenerOptions options;
     options.port = 0;
-    auto started = HttpListener::start(options, world.lane,
-                                       [this](const HttpRequest& request, const CancelToken& gone) {
-                                         return endpoint.handle(request, gone);
-                                       });
+    auto started = HttpListener::start(
+        options,
+        test::on_lane(world.lane, [this](const HttpRequest& request, const CancelToken& gone) {
+          return endpoint.handle(request, gone);
+        }));
     REQUIRE(started.ok());
     listener = *std::move(started);
   }

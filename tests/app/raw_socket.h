@@ -42,13 +42,23 @@ struct Received {
 /// A client that sends bytes and reads replies.
 class Socket {
  public:
-  explicit Socket(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  /// `receive_bytes`: of the system's buffer for what is not read; 0: as it likes.
+  explicit Socket(std::uint16_t port, int receive_bytes = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (receive_bytes > 0) {
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
+    }
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
+  /// A descriptor that is connected already; taken.
+  struct Connected {
+    int fd;
+  };
+  explicit Socket(Connected other) : fd_(other.fd), connected_(true) {}
   ~Socket() { close(); }
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
@@ -85,6 +95,34 @@ class Socket {
     unread_.erase(0, bytes);
     return reply;
   }
+  void finish_sending() const { ::shutdown(fd_, SHUT_WR); }
+  /// The next chunk of a body in chunks; empty at its end, or if there is none.
+  std::string receive_chunk() {
+    while (unread_.find("\r\n") == std::string::npos) {
+      if (!more()) return {};
+    }
+    const std::size_t bytes = std::stoul(unread_, nullptr, 16);
+    const std::size_t begin = unread_.find("\r\n") + 2;
+    while (unread_.size() < begin + bytes + 2) {
+      if (!more()) return {};
+    }
+    std::string chunk = unread_.substr(begin, bytes);
+    CHECK(unread_.substr(begin + bytes, 2) == "\r\n");
+    unread_.erase(0, begin + bytes + 2);
+    return chunk;
+  }
+  /// Reads until the connection ends.
+  void drain() {
+    while (more()) {
+    }
+  }
+  /// All until the connection ends.
+  std::string rest() {
+    drain();
+    return std::move(unread_);
+  }
+  /// Whether the connection ended other than in good order.
+  bool was_reset() const { return reset_; }
   /// Whether there is something to read, an end included, within that time.
   bool readable(std::chrono::milliseconds time) const {
     pollfd ready{fd_, POLLIN, 0};
@@ -102,6 +140,7 @@ class Socket {
     CHECK(outcome == 1);
     std::vector<char> part(65536);
     const ssize_t got = outcome == 1 ? ::recv(fd_, part.data(), part.size(), 0) : 0;
+    reset_ = got < 0;
     if (got <= 0) return false;
     unread_.append(part.data(), static_cast<std::size_t>(got));
     return true;
@@ -109,6 +148,7 @@ class Socket {
 
   int fd_;
   bool connected_ = false;
+  bool reset_ = false;
   std::string unread_;
 };
 
