@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "mcp/connection.h"
 #include "mcp/http_endpoint.h"
+#include "mcp/product_offer.h"
 #include "mcp/server.h"
 #include "mcp/stdio_transport.h"
 #include "service/registry.h"
@@ -53,36 +54,25 @@ HttpResponse json_response(int status, const Json& body) {
   return {status, {{"content-type", "application/json"}}, body.dump()};
 }
 
-HttpResponse route(const mcp::HttpEndpoint& endpoint, const HttpRequest& request,
-                   const CancelToken& gone) {
+void route(const mcp::HttpEndpoint& endpoint, const HttpRequest& request,
+           const std::shared_ptr<HttpResponder>& responder) {
   const std::string_view path =
       std::string_view(request.target).substr(0, request.target.find('?'));
-  if (path == kMcpPath) return endpoint.handle(request, gone);
+  if (path == kMcpPath) return endpoint.handle(request, responder);
   if (path != kHealthPath) {
-    return json_response(404, {{"error", "there are POST /mcp and GET /healthz"}});
+    return responder->respond(
+        json_response(404, {{"error", "there are POST /mcp and GET /healthz"}}));
   }
   if (request.method != "GET") {
     HttpResponse response = json_response(405, {{"error", "only GET"}});
     response.headers["allow"] = "GET";
-    return response;
+    return responder->respond(std::move(response));
   }
-  return json_response(200, {{"status", "ok"}, {"version", QV_VERSION}});
+  responder->respond(json_response(200, {{"status", "ok"}, {"version", QV_VERSION}}));
 }
 
-/// Carries a request out on the lane, which may wait as the listener's threads may not.
-void submit(Lane& lane, const mcp::HttpEndpoint& endpoint, HttpRequest request,
-            const std::shared_ptr<HttpResponder>& responder) {
-  const CancelToken gone = CancelToken::make();
-  responder->on_gone([gone] { gone.cancel(); });
-  auto held = std::make_shared<const HttpRequest>(std::move(request));
-  const Status submitted = lane.submit([&endpoint, held, responder, gone] {
-    try {
-      responder->respond(route(endpoint, *held, gone));
-    } catch (const std::exception& error) {
-      QV_LOG_ERROR("http.endpoint_threw what={}", error.what());
-    }
-  });
-  if (!submitted.ok()) responder->respond(problem(submitted.error()));
+mcp::Submit onto(Lane& lane) {
+  return [&lane](std::function<void()> work) { return lane.submit(std::move(work)); };
 }
 
 /// As part of a URL: an IPv6 address goes in brackets; where all addresses are listened at, the
@@ -105,14 +95,13 @@ Status Node::serve_stdio(ProtocolStreams streams, StopSwitch& stop) {
   QV_TRY(auto transport,
          mcp::StdioTransport::open(streams.in.release(), streams.out.release(), options));
   const service::Registry registry = service::catalogue();
-  const mcp::Server server(registry, executor_, mcp_of(options_));
   Lane lane(lane_of(options_));
-  mcp::Connection connection(server, *transport, [&lane](std::function<void()> work) {
-    return lane.submit(std::move(work));
-  });
+  const mcp::Server server(mcp::product_offer(registry, executor_), onto(lane), mcp_of(options_));
+  mcp::Connection connection(server, *transport);
   stop.arm([&transport] { transport->finish(); });
   Status status = connection.run();
   stop.disarm();
+  server.stop();
   lane.stop();
   executor_.close();
   return status;
@@ -126,17 +115,18 @@ Status Node::serve_http(StopSwitch& stop,
     QV_LOG_INFO("data_forwarded dir=\"{}\" because=\"another process owns it\"", options_.data_dir);
   }
   const service::Registry registry = service::catalogue();
-  const mcp::Server server(registry, executor_, mcp_of(options_));
+  Lane lane(lane_of(options_));
+  const mcp::Server server(mcp::product_offer(registry, executor_), onto(lane), mcp_of(options_));
   const mcp::HttpEndpoint endpoint(
       server, {options_.server.allowed_hosts, options_.server.allowed_origins});
-  Lane lane(lane_of(options_));
   QV_TRY(auto listener, HttpListener::start(listener_of(options_),
-                                            [&](HttpRequest request, const auto& responder) {
-                                              submit(lane, endpoint, std::move(request), responder);
+                                            [&](const HttpRequest& request, const auto& responder) {
+                                              route(endpoint, request, responder);
                                             }));
   on_started("http://" + url_host(options_.server.host) + ":" + std::to_string(listener->port()) +
              std::string(kMcpPath));
   stop.wait();
+  server.stop();
   listener->stop();
   lane.stop();
   executor_.close();

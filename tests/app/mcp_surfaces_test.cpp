@@ -15,6 +15,7 @@
 #include "app/lanes.h"
 #include "mcp/connection.h"
 #include "mcp/http_endpoint.h"
+#include "mcp/product_offer.h"
 #include "mcp/stdio_transport.h"
 #include "on_lane.h"
 #include "raw_socket.h"
@@ -78,8 +79,12 @@ service::Registry one_tool() {
 struct World {
   Waiting executor;
   service::Registry registry = one_tool();
-  mcp::Server server{registry, executor};
   Lane lane{{"request", 4, 16}};
+  mcp::Server server{mcp::product_offer(registry, executor),
+                     [this](std::function<void()> work) { return lane.submit(std::move(work)); }};
+
+  /// Work on the lane needs the server.
+  ~World() { lane.stop(); }
 };
 
 std::string message(const Json& id, const std::string& method, Json params) {
@@ -114,11 +119,10 @@ struct Site {
   Site() {
     HttpListenerOptions options;
     options.port = 0;
-    auto started = HttpListener::start(
-        options,
-        test::on_lane(world.lane, [this](const HttpRequest& request, const CancelToken& gone) {
-          return endpoint.handle(request, gone);
-        }));
+    auto started =
+        HttpListener::start(options, [this](const HttpRequest& request, const auto& responder) {
+          endpoint.handle(request, responder);
+        });
     REQUIRE(started.ok());
     listener = *std::move(started);
   }
@@ -182,9 +186,7 @@ TEST_CASE("MCP over stdio: calls run on the lane, and end with the input", "[app
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
   World world;
   auto transport = *mcp::StdioTransport::open(pair[1], pair[1], {});
-  mcp::Connection connection(world.server, *transport, [&](std::function<void()> work) {
-    return world.lane.submit(std::move(work));
-  });
+  mcp::Connection connection(world.server, *transport);
   std::thread server([&] { CHECK(connection.run().ok()); });
 
   std::string lines;
