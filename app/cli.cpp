@@ -20,6 +20,8 @@ struct Raw {
   std::vector<std::string> sets;
   std::string host;
   std::string port;
+  std::string toolsets;
+  bool read_only = false;
   std::string source_name;
   std::string embedder;
   bool version = false;
@@ -88,13 +90,24 @@ void add_export(CLI::App& app, CommandLine& line) {
   command->footer(kFooter);
 }
 
+void add_offer_options(CLI::App& command, Raw& raw) {
+  command
+      .add_option("--toolsets", raw.toolsets,
+                  "Groups of tools to offer: memory, collection, vector, cluster; by commas")
+      ->type_name("LIST");
+  command.add_flag("--read-only", raw.read_only, "Offer no tool that writes, and refuse writes");
+  command.footer(kFooter);
+}
+
 void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
   auto* serve = app.add_subcommand("serve", "Serve MCP over HTTP, at POST /mcp");
   serve->add_option("--host", raw.host, "Address to listen at")->type_name("ADDRESS");
   serve->add_option("--port", raw.port, "Port to listen at; 0: any free one")->type_name("PORT");
-  serve->footer(kFooter);
-  app.add_subcommand("mcp", "Serve MCP over stdin and stdout, for a client that starts programs")
-      ->footer(kFooter);
+  add_offer_options(*serve, raw);
+  add_offer_options(
+      *app.add_subcommand("mcp",
+                          "Serve MCP over stdin and stdout, for a client that starts programs"),
+      raw);
   add_import(app, line, raw);
   add_export(app, line);
   auto* doctor = app.add_subcommand(
@@ -131,10 +144,12 @@ std::optional<CliExit> take(const Raw& raw, CommandLine& line) {
   const std::vector<std::pair<std::string, std::string>> flags{{"data_dir", raw.data},
                                                                {"log.level", raw.log_level},
                                                                {"server.host", raw.host},
-                                                               {"server.port", raw.port}};
+                                                               {"server.port", raw.port},
+                                                               {"mcp.toolsets", raw.toolsets}};
   for (const auto& [key, value] : flags) {
     if (!value.empty()) line.settings.emplace_back(key, value);
   }
+  if (raw.read_only) line.settings.emplace_back("mcp.read_only", "true");
   line.has_log_level = std::any_of(line.settings.begin(), line.settings.end(),
                                    [](const auto& s) { return s.first == "log.level"; });
   if (!raw.embedder.empty()) line.import.embedder = raw.embedder;

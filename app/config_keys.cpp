@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/json.h"
+#include "service/registry.h"
 
 namespace quiver::app {
 namespace {
@@ -155,6 +156,133 @@ std::vector<Key> server_keys() {
   };
 }
 
+constexpr const char* kFlagDomain = "true or false";
+
+/// Errors: InvalidArgument for anything but true and false.
+Result<bool> read_flag(const Setting& setting) {
+  const bool plain = !setting.is_list && !setting.is_quoted && setting.items.size() == 1;
+  if (plain && setting.items.front() == "true") return true;
+  if (plain && setting.items.front() == "false") return false;
+  return wrong(kFlagDomain, setting);
+}
+
+template <typename Member>
+Key flag(std::string name, Member member, std::string meaning) {
+  const auto set = [member](Options& options, const Setting& setting) -> Status {
+    QV_TRY(member(options), read_flag(setting));
+    return Done{};
+  };
+  const auto show = [member](const Options& options) {
+    return std::string(member(options) ? "true" : "false");
+  };
+  return {std::move(name), std::move(meaning), kFlagDomain, false, false, set, show};
+}
+
+Key toolsets_key() {
+  const std::string domain = "a list of memory, collection, vector, cluster; at least one";
+  const auto set = [domain](Options& options, const Setting& setting) -> Status {
+    std::vector<service::Toolset> chosen;
+    for (const auto& item : setting.items) {
+      for (const auto& [toolset, name] : service::EnumNames<service::Toolset>::names) {
+        if (item == name) chosen.push_back(toolset);
+      }
+    }
+    const bool all_known = setting.is_list && chosen.size() == setting.items.size();
+    if (chosen.empty() || !all_known) return wrong(domain, setting);
+    options.mcp.selection.toolsets = std::move(chosen);
+    return Done{};
+  };
+  const auto show = [](const Options& options) {
+    std::string out = "[";
+    for (const auto toolset : options.mcp.selection.toolsets) {
+      out += (out.size() > 1 ? ", " : "") + quoted(std::string(service::name_of(toolset)));
+    }
+    return out + "]";
+  };
+  return {"mcp.toolsets",
+          "Groups of tools that clients are offered; each costs them context.",
+          domain,
+          false,
+          true,
+          set,
+          show};
+}
+
+/// The keys of single tools stand below it; it has no value of its own.
+Key tools_key() {
+  const std::string domain =
+      "by name: enabled (true or false), description (a text), as in "
+      "{memory_delete: {enabled: false}}";
+  return {"mcp.tools",
+          "Single tools hidden, shown beyond the toolsets, or described in other words.",
+          domain,
+          false,
+          false,
+          [domain](Options&, const Setting& setting) -> Status { return wrong(domain, setting); },
+          [](const Options&) { return std::string("{}"); }};
+}
+
+void add_tool_keys(const std::string& tool, std::vector<Key>& keys) {
+  Key enabled{"mcp.tools." + tool + ".enabled",
+              "Whether clients are offered this tool.",
+              kFlagDomain,
+              false,
+              false,
+              [tool](Options& options, const Setting& setting) -> Status {
+                QV_TRY(options.mcp.selection.tools[tool].enabled, read_flag(setting));
+                return Done{};
+              },
+              [tool](const Options& options) {
+                const auto& tools = options.mcp.selection.tools;
+                const auto found = tools.find(tool);
+                const bool is_off = found != tools.end() && found->second.enabled == false;
+                return std::string(is_off ? "false" : "true");
+              },
+              false};
+  const std::string words =
+      "a text of 1 to " + std::to_string(service::kToolDescriptionBytesMax) + " bytes";
+  Key description{"mcp.tools." + tool + ".description",
+                  "What clients are told of this tool.",
+                  words,
+                  false,
+                  false,
+                  [tool, words](Options& options, const Setting& setting) -> Status {
+                    const bool is_one = !setting.is_list && setting.items.size() == 1;
+                    const std::size_t size = is_one ? setting.items.front().size() : 0;
+                    if (size == 0 || size > service::kToolDescriptionBytesMax) {
+                      return wrong(words, setting);
+                    }
+                    options.mcp.selection.tools[tool].description = setting.items.front();
+                    return Done{};
+                  },
+                  [tool](const Options& options) {
+                    const auto& tools = options.mcp.selection.tools;
+                    const auto found = tools.find(tool);
+                    if (found == tools.end()) return quoted("");
+                    return quoted(found->second.description.value_or(""));
+                  },
+                  false};
+  keys.push_back(std::move(enabled));
+  keys.push_back(std::move(description));
+}
+
+std::vector<Key> mcp_keys() {
+  std::vector<Key> keys{
+      toolsets_key(),
+      flag(
+          "mcp.read_only", [](auto& o) -> auto& { return o.mcp.selection.read_only; },
+          "Hides every tool that writes, and refuses writes by any other way in."),
+      number(
+          "mcp.result_kb", [](auto& o) -> auto& { return o.mcp.result_bytes; },
+          {service::kReplyBytesMin >> 10, service::kReplyBytesMax >> 10, "KiB", 1024},
+          "Most that one result may have; what is left out is said, and how to read on."),
+      tools_key(),
+  };
+  const service::Registry all = service::catalogue();
+  for (const auto& operation : all.operations()) add_tool_keys(operation.name, keys);
+  return keys;
+}
+
 std::vector<Key> storage_keys() {
   return {
       number(
@@ -219,7 +347,7 @@ std::string Key::env_name() const {
 
 std::vector<Key> config_keys() {
   std::vector<Key> keys = general_keys();
-  for (auto* group : {&server_keys, &storage_keys, &embedding_keys}) {
+  for (auto* group : {&server_keys, &mcp_keys, &storage_keys, &embedding_keys}) {
     for (auto& key : group()) keys.push_back(std::move(key));
   }
   return keys;
@@ -232,6 +360,7 @@ std::string render_config(const Options& options) {
       "# line over both (--set server.port=7601). Unknown keys are errors.\n";
   std::string section;
   for (const auto& key : config_keys()) {
+    if (!key.is_listed) continue;
     const auto dot = key.name.find('.');
     const std::string prefix = dot == std::string::npos ? "" : key.name.substr(0, dot);
     const std::string indent = prefix.empty() ? "" : "  ";

@@ -35,12 +35,14 @@ struct Key {
   std::function<Status(Options&, const Setting&)> set;
   /// As YAML.
   std::function<std::string(const Options&)> show;
+  /// config.yml has a line for it.
+  bool is_listed = true;
 
   /// QV_STORAGE_BLOCK_CACHE_MB for storage.block_cache_mb.
   std::string env_name() const;
 };
 
-/// All keys, in the order of config.yml.
+/// All keys, those of config.yml in its order.
 std::vector<Key> config_keys();
 
 /// config.yml with the defaults: every key with its meaning, type, unit and bounds.

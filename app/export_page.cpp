@@ -16,29 +16,45 @@ std::size_t weight(const Point& point) {
   return text + point.payload.dump().size() + point.vector.size() * kFloatBytes;
 }
 
+ExportedPoint exported(Point point, bool with_vector) {
+  ExportedPoint out;
+  out.id = std::move(point.id);
+  out.text = std::move(point.text);
+  if (!point.payload.empty()) out.metadata = service::Metadata{std::move(point.payload)};
+  if (with_vector) out.vector = service::VectorValue{std::move(point.vector)};
+  return out;
+}
+
 }  // namespace
 
 Result<ExportPageResponse> export_page(const CallContext& call, service::Engine& engine,
                                        const ExportPageRequest& request) {
   QV_TRY(const auto collection, engine.collections.find(request.collection));
-  QV_TRY(auto page, collection->scroll(call, std::nullopt, request.after, kPointsMax,
-                                       Projection{true, true, request.vectors}));
+  const Projection wanted{true, true, request.vectors};
+  cluster::ScrollPage page;
+  if (request.ids) {
+    QV_TRY(page.points, collection->get(call, *request.ids, wanted));
+  } else {
+    QV_TRY(page, collection->scroll(call, std::nullopt, request.after, kPointsMax, wanted));
+  }
   ExportPageResponse response;
   response.next = page.next;
   std::size_t bytes = 0;
+  std::vector<PointId> left;
   for (auto& point : page.points) {
     bytes += weight(point);
     if (bytes > kPageBytesMax && !response.points.empty()) {
-      response.next = response.points.back().id;
-      break;
+      left.push_back(std::move(point.id));
+      continue;
     }
-    ExportedPoint out;
-    out.id = point.id;
-    out.text = std::move(point.text);
-    if (!point.payload.empty()) out.metadata = service::Metadata{std::move(point.payload)};
-    if (request.vectors) out.vector = service::VectorValue{std::move(point.vector)};
     if (point.expires_at_ms != 0) ++response.expiring;
-    response.points.push_back(std::move(out));
+    response.points.push_back(exported(std::move(point), request.vectors));
+  }
+  if (left.empty()) return response;
+  if (request.ids) {
+    response.not_returned = std::move(left);
+  } else {
+    response.next = response.points.back().id;
   }
   return response;
 }
@@ -47,7 +63,7 @@ service::Operation export_page_operation() {
   return service::operation(
       service::About{"export_page", "Export points", "Points whole, for a backup.",
                      service::Toolset::Vector, service::Access::Read, service::Effects{false, true},
-                     service::Route{"POST", "/v1/collections/{collection}/export"}},
+                     service::Route{}, false},
       &export_page);
 }
 

@@ -15,6 +15,7 @@ namespace quiver::app {
 struct ExportPageRequest {
   std::string collection;
   std::optional<PointId> after;
+  std::optional<std::vector<PointId>> ids;
   bool vectors = false;
 
   static constexpr auto fields() {
@@ -23,6 +24,7 @@ struct ExportPageRequest {
     return service::describe(
         field("collection", &R::collection).between(1, limits::kCollectionNameBytesMax),
         field("after", &R::after, "Go on behind this id"),
+        field("ids", &R::ids, "These instead of a page").between(1, limits::kBatchPointsMax),
         field("vectors", &R::vectors).optional());
   }
 };
@@ -46,17 +48,20 @@ struct ExportPageResponse {
   /// Points of the page that expire at some time.
   std::uint64_t expiring = 0;
   std::optional<PointId> next;
+  std::optional<std::vector<PointId>> not_returned;
 
   static constexpr auto fields() {
     using service::field;
     using R = ExportPageResponse;
-    return service::describe(field("points", &R::points, "In order of id"),
-                             field("expiring", &R::expiring),
-                             field("next", &R::next, "Absent on the last page"));
+    return service::describe(
+        field("points", &R::points, "In order of id"), field("expiring", &R::expiring),
+        field("next", &R::next, "Absent on the last page"),
+        field("not_returned", &R::not_returned, "Ids that were not looked at: ask for them again"));
   }
 };
 
-/// The next points of a collection, some megabytes of them. Errors: see Collections::find.
+/// The next points of a collection, or those of some ids that there are: some megabytes of them.
+/// Errors: see Collections::find.
 Result<ExportPageResponse> export_page(const CallContext& call, service::Engine& engine,
                                        const ExportPageRequest& request);
 

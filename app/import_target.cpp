@@ -113,24 +113,23 @@ Result<std::vector<ImportTarget::Stored>> ImportTarget::compare(
     const std::size_t count = std::min(ids.size(), kGetLimit);
     const Json asked(std::vector<Json>(ids.end() - static_cast<std::ptrdiff_t>(count), ids.end()));
     ids.resize(ids.size() - count);
-    QV_TRY(Json reply, invoke("memory_get", {{"ids", asked}}));
+    QV_TRY(Json reply, invoke("export_page", {{"ids", asked}}));
     try {
-      for (const auto& item : reply.at("items")) {
+      for (const auto& item : reply.at("points")) {
         const std::size_t i = wanted.at(item.at("id").dump());
         const bool is_same =
             item.value("text", Json()) == points[i].value("text", Json()) &&
-            !item.contains("text_truncated") && !item.contains("metadata_omitted") &&
             item.value("metadata", Json::object()) == points[i].value("metadata", Json::object());
         out[i] = is_same ? Stored::Same : Stored::Other;
       }
       // They did not fit into this reply.
       const Json rest = reply.value("not_returned", Json::array());
       if (rest.size() >= count) {
-        return Error{ErrorCode::Internal, "memory_get returned none of the points asked for"};
+        return Error{ErrorCode::Internal, "export_page returned none of the points asked for"};
       }
       ids.insert(ids.end(), rest.begin(), rest.end());
     } catch (const std::exception& problem) {
-      return unexpected("memory_get", problem);
+      return unexpected("export_page", problem);
     }
   }
   return out;

@@ -25,7 +25,7 @@ class LocalEngine final : public service::Executor {
       : collections_(options.data_dir, options.storage, clock_),
         providers_(options.embedding, program_dir),
         engine_{collections_, [this](std::string_view name) { return providers_.find(name); },
-                providers_.default_name(), clock_},
+                providers_.default_name(), clock_, options.mcp.result_bytes},
         registry_(with_export(service::catalogue())),
         executor_(registry_, engine_) {}
 

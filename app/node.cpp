@@ -17,6 +17,7 @@
 #include "mcp/server.h"
 #include "mcp/stdio_transport.h"
 #include "service/registry.h"
+#include "service/selection.h"
 
 namespace quiver::app {
 namespace {
@@ -34,6 +35,7 @@ SharingOptions sharing_of(const Options& options) {
 mcp::ServerOptions mcp_of(const Options& options) {
   mcp::ServerOptions out;
   out.call_timeout = std::chrono::seconds(options.server.call_timeout_s);
+  out.result_bytes_max = service::kResultBytesMax;
   return out;
 }
 
@@ -94,9 +96,10 @@ Status Node::serve_stdio(ProtocolStreams streams, StopSwitch& stop) {
   options.message_bytes_max = options_.server.message_bytes_max;
   QV_TRY(auto transport,
          mcp::StdioTransport::open(streams.in.release(), streams.out.release(), options));
-  const service::Registry registry = service::catalogue();
+  QV_TRY(const auto registry, service::select(service::catalogue(), options_.mcp.selection));
+  service::SelectedExecutor selected(registry, executor_);
   Lane lane(lane_of(options_));
-  const mcp::Server server(mcp::product_offer(registry, executor_), onto(lane), mcp_of(options_));
+  const mcp::Server server(mcp::product_offer(registry, selected), onto(lane), mcp_of(options_));
   mcp::Connection connection(server, *transport);
   stop.arm([&transport] { transport->finish(); });
   Status status = connection.run();
@@ -114,9 +117,10 @@ Status Node::serve_http(StopSwitch& stop,
   if (role == SharedExecutor::Role::Client) {
     QV_LOG_INFO("data_forwarded dir=\"{}\" because=\"another process owns it\"", options_.data_dir);
   }
-  const service::Registry registry = service::catalogue();
+  QV_TRY(const auto registry, service::select(service::catalogue(), options_.mcp.selection));
+  service::SelectedExecutor selected(registry, executor_);
   Lane lane(lane_of(options_));
-  const mcp::Server server(mcp::product_offer(registry, executor_), onto(lane), mcp_of(options_));
+  const mcp::Server server(mcp::product_offer(registry, selected), onto(lane), mcp_of(options_));
   const mcp::HttpEndpoint endpoint(
       server, {options_.server.allowed_hosts, options_.server.allowed_origins});
   QV_TRY(auto listener, HttpListener::start(listener_of(options_),

@@ -7,6 +7,8 @@
 
 #include "core/limits.h"
 #include "embedding/options.h"
+#include "service/engine.h"
+#include "service/selection.h"
 #include "storage/options.h"
 
 namespace quiver::app {
@@ -37,12 +39,20 @@ struct ServerOptions {
   std::size_t message_bytes_max = limits::kMessageBytesMax;
 };
 
+/// What `quiver mcp` and `quiver serve` offer to clients.
+struct McpOptions {
+  service::Selection selection;
+  /// What one reply may take, bytes of JSON.
+  std::size_t result_bytes = service::kReplyBytes;
+};
+
 /// Everything that a person may decide about a node. Immutable after start.
 struct Options {
   /// Directory of all data; after load_options() never empty.
   std::string data_dir;
   LogOptions log;
   ServerOptions server;
+  McpOptions mcp;
   storage::Options storage;
   embedding::Options embedding;
 };

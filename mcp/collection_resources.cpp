@@ -10,9 +10,9 @@ namespace quiver::mcp {
 namespace {
 
 constexpr int kPageMax = 100;
-/// Of collection_list; more collections than this many pages hold are cut off, and it is said.
 constexpr int kReadPageMax = 500;
-constexpr int kReadPagesMax = 20;
+/// More are cut off, and it is said.
+constexpr std::size_t kReadMax = 10'000;
 /// A text of 1 MiB comes in fewer pieces.
 constexpr int kTextPiecesMax = 256;
 constexpr const char* kJsonType = "application/json";
@@ -109,7 +109,8 @@ std::optional<Outcome<ResourceContents>> CollectionResources::read(Call& call,
 Result<Json> CollectionResources::read_all(const CallContext& context) {
   Json all{{"collections", Json::array()}};
   Json arguments{{"limit", kReadPageMax}};
-  for (int pages = 0; pages < kReadPagesMax; ++pages) {
+  while (all["collections"].size() < kReadMax) {
+    QV_CHECK(context.check());
     QV_TRY(Json page, executor_.invoke(context, "collection_list", arguments));
     for (Json& collection : page.at("collections")) {
       all["collections"].push_back(std::move(collection));
@@ -126,15 +127,19 @@ Result<Json> CollectionResources::read_point(const CallContext& context,
   Json arguments{{"collection", collection}, {"ids", Json::array({id})}};
   Json point;
   std::string text;
+  const Error changed{ErrorCode::Unavailable, "the point changed while it was read: read it again"};
   for (int pieces = 0; pieces < kTextPiecesMax; ++pieces) {
-    QV_TRY(Json got, executor_.invoke(context, "memory_get", arguments));
-    if (got.at("items").empty()) return Error{ErrorCode::NotFound, "no such point"};
-    Json& item = got["items"][0];
+    auto got = executor_.invoke(context, "memory_get", arguments);
+    if (pieces > 0 && !got.ok() && got.error().code == ErrorCode::InvalidArgument) return changed;
+    if (!got.ok()) return std::move(got).error();
+    if (got->at("items").empty()) return Error{ErrorCode::NotFound, "no such point"};
+    Json& item = (*got)["items"][0];
     text += item.value("text", "");
     if (point.is_null()) point = item;
     if (!item.contains("next_offset")) break;
     arguments["text_offset"] = item["next_offset"];
   }
+  if (point.contains("text_bytes") && point["text_bytes"] != text.size()) return changed;
   for (const char* key : {"text_truncated", "next_offset", "text_bytes"}) point.erase(key);
   if (point.contains("text")) point["text"] = std::move(text);
   point["collection"] = collection;

@@ -38,7 +38,7 @@ Offer product_offer(const service::Registry& registry, service::Executor& execut
   offer.hub = std::make_shared<Hub>();
   offer.resources = std::make_shared<CollectionResources>(executor, offer.hub);
   offer.prompts = product_prompts(executor);
-  if (registry.find("complete") != nullptr) offer.complete = product_completion(executor);
+  if (registry.find_internal("complete") != nullptr) offer.complete = product_completion(executor);
   return offer;
 }
 

@@ -2,6 +2,7 @@
 #include "service/operations/collection_delete.h"
 #include "service/operations/collection_info.h"
 #include "service/operations/collection_list.h"
+#include "service/operations/complete.h"
 #include "service/operations/memory_delete.h"
 #include "service/operations/memory_get.h"
 #include "service/operations/memory_search.h"
@@ -19,6 +20,7 @@ Registry catalogue() {
       collection_delete_operation(),
       collection_info_operation(),
       collection_list_operation(),
+      complete_operation(),
       memory_delete_operation(),
       memory_get_operation(),
       memory_search_operation(),

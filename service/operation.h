@@ -40,6 +40,8 @@ struct Operation {
   Access access = Access::Read;
   Effects effects;
   Route route;
+  /// Surfaces offer it; else they only use it themselves.
+  bool shown = true;
   /// JSON Schema 2020-12 objects.
   Json request_schema;
   Json response_schema;
@@ -55,6 +57,7 @@ struct About {
   Access access;
   Effects effects;
   Route route;
+  bool shown = true;
 };
 
 /// Wraps a typed function; parsing and encoding follow from the descriptions of Request and
@@ -69,6 +72,7 @@ Operation operation(const About& about,
           about.access,
           about.effects,
           about.route,
+          about.shown,
           schema_of<Request>(),
           schema_of<Response>(),
           [run](const CallContext& call, Engine& engine, const Json& arguments) -> Result<Json> {

@@ -121,16 +121,22 @@ Result<SearchPage> search_page(const CallContext& call, cluster::Collection& col
   SearchPage page;
   TokenBudget budget(search.max_tokens);
   std::optional<SearchPosition> reached;
+  bool truncated = false;
   for (auto& hit : found.hits) {
     const auto here = SearchPosition::after(hit, found.seen + page.hits.size() + 1);
     Item item = make_hit(std::move(hit), search.parts);
-    page.truncated = !budget.admit(item);
-    if (page.truncated) break;
+    truncated = !budget.admit(item);
+    if (truncated) break;
     page.hits.push_back(std::move(item));
     reached = here;
   }
-  if (!page.truncated) reached = end;
-  if (page.truncated || found.more) {
+  if (!truncated) reached = end;
+  if (truncated) {
+    page.advice = "showing " + std::to_string(page.hits.size()) + " of " +
+                  std::to_string(found.hits.size()) +
+                  " hits to bound this reply: go on with cursor, or narrow filter";
+  }
+  if (truncated || found.more) {
     page.next_cursor = make_cursor(search.cursor_bound, reached->to_bytes());
   }
   return page;

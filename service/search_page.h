@@ -7,6 +7,7 @@
 
 #include "cluster/collection.h"
 #include "core/call_context.h"
+#include "service/engine.h"
 #include "service/items.h"
 
 namespace quiver::service {
@@ -24,14 +25,14 @@ struct PagedSearch {
   std::optional<std::string> cursor;
   std::string cursor_bound;
   ItemParts parts;
-  std::size_t max_tokens = kReplyTokensMax;
+  std::size_t max_tokens = estimated_tokens(kReplyBytes);
 };
 
 struct SearchPage {
   std::vector<Item> hits;
   std::optional<std::string> next_cursor;
-  /// Fewer than `limit` hits because they would not fit max_tokens.
-  bool truncated = false;
+  /// What to do where fewer than `limit` hits are here because they would not fit max_tokens.
+  std::optional<std::string> advice;
 };
 
 /// Errors: those of Collection::search; InvalidArgument for a wrong cursor, or one behind

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/text.h"
+#include "service/items.h"
 
 namespace quiver::service {
 namespace {
@@ -113,6 +114,10 @@ Result<std::shared_ptr<cluster::Collection>> find_memories(Engine& engine, std::
     return std::shared_ptr<cluster::Collection>();
   }
   return found;
+}
+
+std::size_t reply_tokens(const Engine& engine) noexcept {
+  return estimated_tokens(engine.reply_bytes);
 }
 
 Result<embedding::Provider*> embedder_of(const Engine& engine,

@@ -15,6 +15,9 @@ namespace quiver::service {
 /// Where memories go when a request names no collection. Made at the first memory_store.
 inline constexpr std::string_view kDefaultCollection = "memory";
 
+/// What a reply may cost.
+std::size_t reply_tokens(const Engine& engine) noexcept;
+
 /// The collection, or null if it is the default one and nothing has been stored in it yet.
 ///
 /// Errors: NotFound for any other.

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "core/text.h"
+#include "service/items.h"
+#include "service/steer.h"
 #include "service/time_text.h"
 
 namespace quiver::service {
@@ -13,18 +15,39 @@ constexpr std::size_t kExamplesShown = 3;
 constexpr std::size_t kExampleBytes = 80;
 
 CollectionField shown_field(cluster::Field field) {
-  CollectionField out{std::move(field.name), std::move(field.types), field.points, {}};
+  CollectionField out{std::move(field.name), std::move(field.types), field.points, std::nullopt};
+  std::vector<Json> examples;
   for (auto& example : field.examples) {
-    if (out.examples.size() == kExamplesShown) break;
+    if (examples.size() == kExamplesShown) break;
     if (example.is_string()) {
       const auto& text = example.get_ref<const std::string&>();
       if (text.size() > kExampleBytes) {
         example = std::string(utf8_prefix(text, kExampleBytes)) + "...";
       }
     }
-    out.examples.push_back(std::move(example));
+    examples.push_back(std::move(example));
   }
+  if (!examples.empty()) out.examples = std::move(examples);
   return out;
+}
+
+/// As many fields as fit; more names than that are for a schema, not for a model.
+void show_fields(std::vector<cluster::Field> fields, const Engine& engine,
+                 CollectionInfoResponse& out) {
+  TokenBudget budget(reply_tokens(engine) / 2);
+  std::vector<CollectionField> shown;
+  for (auto& field : fields) {
+    const bool is_usable = field.name.size() <= limits::kFilterPathBytesMax;
+    CollectionField next = shown_field(std::move(field));
+    const bool fits =
+        shown.size() < kFieldsShown && is_usable && budget.admit(compact(encode(next)).size());
+    if (fits) {
+      shown.push_back(std::move(next));
+    } else {
+      out.fields_truncated = true;
+    }
+  }
+  if (!shown.empty()) out.metadata_fields = std::move(shown);
 }
 
 }  // namespace
@@ -37,7 +60,7 @@ Result<CollectionInfoResponse> collection_info(const CallContext& call, Engine& 
   const auto& spec = collection->spec();
   CollectionInfoResponse out;
   out.name = spec.name;
-  out.description = spec.description;
+  if (!spec.description.empty()) out.description = spec.description;
   out.count = stats.points;
   out.dimension = spec.dimension;
   out.metric = spec.metric;
@@ -49,11 +72,7 @@ Result<CollectionInfoResponse> collection_info(const CallContext& call, Engine& 
   out.unindexed = stats.unindexed;
   out.disk_bytes = stats.disk_bytes;
   out.created_at = rfc3339(spec.created_at_ms);
-  if (fields.size() > kFieldsShown) {
-    fields.resize(kFieldsShown);
-    out.fields_truncated = true;
-  }
-  for (auto& field : fields) out.metadata_fields.push_back(shown_field(std::move(field)));
+  show_fields(std::move(fields), engine, out);
   return out;
 }
 

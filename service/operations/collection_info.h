@@ -24,7 +24,7 @@ struct CollectionField {
   std::string name;
   std::vector<std::string> types;
   std::uint64_t points = 0;
-  std::vector<Json> examples;
+  std::optional<std::vector<Json>> examples;
 
   static constexpr auto fields() {
     using R = CollectionField;
@@ -36,7 +36,7 @@ struct CollectionField {
 
 struct CollectionInfoResponse {
   std::string name;
-  std::string description;
+  std::optional<std::string> description;
   std::uint64_t count = 0;
   std::uint32_t dimension = 0;
   Metric metric = Metric::Cosine;
@@ -48,7 +48,7 @@ struct CollectionInfoResponse {
   std::uint64_t unindexed = 0;
   std::uint64_t disk_bytes = 0;
   std::string created_at;
-  std::vector<CollectionField> metadata_fields;
+  std::optional<std::vector<CollectionField>> metadata_fields;
   std::optional<bool> fields_truncated;
 
   static constexpr auto fields() {
@@ -63,7 +63,8 @@ struct CollectionInfoResponse {
         field("unindexed", &R::unindexed, "Points that searches still scan one by one"),
         field("disk_bytes", &R::disk_bytes), field("created_at", &R::created_at, "RFC 3339"),
         field("fields", &R::metadata_fields, "Metadata that filter can use"),
-        field("fields_truncated", &R::fields_truncated, "There are more fields than shown"));
+        field("fields_truncated", &R::fields_truncated,
+              "There are more fields than shown, or some with names too long to filter by"));
   }
 };
 

@@ -3,8 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/text.h"
+#include "service/items.h"
+#include "service/steer.h"
+
 namespace quiver::service {
 namespace {
+
+/// A list is read to find the right name; collection_info has the whole text.
+constexpr std::size_t kDescriptionBytes = 200;
 
 const std::string& cursor_bound() {
   static const std::string bound = CursorBound("collection_list").str();
@@ -16,7 +23,8 @@ Result<std::optional<CollectionSummary>> summary_of(const CallContext& call, Eng
                                                     const CollectionSpec& spec) {
   CollectionSummary out;
   out.name = spec.name;
-  if (!spec.description.empty()) out.description = spec.description;
+  if (!spec.description.empty()) out.description = utf8_prefix(spec.description, kDescriptionBytes);
+  if (spec.description.size() > kDescriptionBytes) out.description_truncated = true;
   out.dimension = spec.dimension;
   if (!spec.embedder.empty()) out.embedder = spec.embedder;
   const auto collection = engine.collections.find(spec.name);
@@ -47,12 +55,17 @@ Result<CollectionListResponse> collection_list(const CallContext& call, Engine& 
   auto next = std::upper_bound(specs.begin(), specs.end(), after,
                                [](const auto& name, const auto& spec) { return name < spec.name; });
   CollectionListResponse response;
+  TokenBudget budget(reply_tokens(engine));
   for (; next != specs.end() && response.collections.size() < request.limit; ++next) {
     QV_CHECK(call.check());
     QV_TRY(auto summary, summary_of(call, engine, *next));
-    if (summary) response.collections.push_back(std::move(*summary));
+    if (!summary) continue;
+    if (!budget.admit(compact(encode(*summary)).size())) break;
+    response.collections.push_back(std::move(*summary));
   }
   if (next != specs.end()) {
+    response.advice = "showing " + std::to_string(response.collections.size()) + " of " +
+                      grouped(specs.size()) + ": go on with cursor";
     response.next_cursor = make_cursor(cursor_bound(), std::prev(next)->name);
   }
   return response;

@@ -24,6 +24,7 @@ struct CollectionListRequest {
 struct CollectionSummary {
   std::string name;
   std::optional<std::string> description;
+  std::optional<bool> description_truncated;
   std::optional<std::uint64_t> count;
   std::uint32_t dimension = 0;
   std::optional<std::string> embedder;
@@ -31,21 +32,25 @@ struct CollectionSummary {
 
   static constexpr auto fields() {
     using R = CollectionSummary;
-    return describe(field("name", &R::name), field("description", &R::description),
-                    field("count", &R::count, "Points stored"), field("dimension", &R::dimension),
-                    field("embedder", &R::embedder, "Absent: holds ready-made vectors"),
-                    field("problem", &R::problem, "Why it cannot be counted now"));
+    return describe(
+        field("name", &R::name), field("description", &R::description),
+        field("description_truncated", &R::description_truncated, "collection_info has the rest"),
+        field("count", &R::count, "Points stored"), field("dimension", &R::dimension),
+        field("embedder", &R::embedder, "Absent: holds ready-made vectors"),
+        field("problem", &R::problem, "Why it cannot be counted now"));
   }
 };
 
 struct CollectionListResponse {
   std::vector<CollectionSummary> collections;
   std::optional<std::string> next_cursor;
+  std::optional<std::string> advice;
 
   static constexpr auto fields() {
     using R = CollectionListResponse;
     return describe(field("collections", &R::collections, "In order of name"),
-                    field("next_cursor", &R::next_cursor));
+                    field("next_cursor", &R::next_cursor),
+                    field("advice", &R::advice, "How to see the rest"));
   }
 };
 

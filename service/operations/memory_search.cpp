@@ -1,5 +1,6 @@
 #include "service/operations/memory_search.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "service/search_page.h"
@@ -39,8 +40,9 @@ Result<MemorySearchResponse> memory_search(const CallContext& call, Engine& engi
   search.min_score = request.min_score;
   search.cursor = request.cursor;
   search.cursor_bound = cursor_bound(request, collection->spec());
-  search.parts = {detailed ? kDetailedTextBytes : kConciseTextBytes, detailed, detailed, false};
-  search.max_tokens = request.max_tokens;
+  search.parts = ItemParts::of(request.response_format);
+  search.parts.metadata = detailed;
+  search.max_tokens = std::min<std::size_t>(request.max_tokens, reply_tokens(engine));
   QV_TRY(auto page, search_page(call, *collection, std::move(search)));
   if (page.hits.empty() && !request.cursor) {
     QV_CHECK(check_filter_fields(call, *collection, request.filter));
@@ -49,7 +51,8 @@ Result<MemorySearchResponse> memory_search(const CallContext& call, Engine& engi
   MemorySearchResponse response;
   response.hits = std::move(page.hits);
   response.next_cursor = std::move(page.next_cursor);
-  if (page.truncated) response.truncated = true;
+  if (page.advice) response.truncated = true;
+  response.advice = std::move(page.advice);
   if (detailed) response.embedder = collection->spec().embedder;
   return response;
 }

@@ -13,15 +13,8 @@
 
 namespace quiver::service {
 
-enum class ResponseFormat : std::uint8_t { Concise, Detailed };
-
-template <>
-struct EnumNames<ResponseFormat> {
-  static constexpr std::array<std::pair<ResponseFormat, std::string_view>, 2> names{{
-      {ResponseFormat::Concise, "concise"},
-      {ResponseFormat::Detailed, "detailed"},
-  }};
-};
+/// What the hits of a search may cost unless the request says otherwise.
+inline constexpr std::uint32_t kSearchTokens = 8000;
 
 struct MemorySearchRequest {
   std::string query;
@@ -30,7 +23,7 @@ struct MemorySearchRequest {
   std::optional<Filter> filter;
   std::optional<double> min_score;
   ResponseFormat response_format = ResponseFormat::Concise;
-  std::uint32_t max_tokens = 8000;
+  std::uint32_t max_tokens = kSearchTokens;
   std::optional<std::string> cursor;
 
   static constexpr auto fields() {
@@ -45,7 +38,7 @@ struct MemorySearchRequest {
         field("response_format", &R::response_format, "detailed adds metadata and times")
             .optional(),
         field("max_tokens", &R::max_tokens, "Fit hits into this")
-            .between(100, kReplyTokensMax)
+            .guarded(100, estimated_tokens(kReplyBytesMax))
             .optional(),
         field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax));
   }
@@ -55,6 +48,7 @@ struct MemorySearchResponse {
   std::vector<Item> hits;
   std::optional<std::string> next_cursor;
   std::optional<bool> truncated;
+  std::optional<std::string> advice;
   std::optional<std::string> embedder;
 
   static constexpr auto fields() {
@@ -62,7 +56,7 @@ struct MemorySearchResponse {
     return describe(
         field("hits", &R::hits, "Nearest first"), field("next_cursor", &R::next_cursor),
         field("truncated", &R::truncated, "Hits were left to the next page to fit max_tokens"),
-        field("embedder", &R::embedder));
+        field("advice", &R::advice, "What to do about that"), field("embedder", &R::embedder));
   }
 };
 

@@ -190,6 +190,18 @@ Result<std::vector<Point>> embed_points(const CallContext& call, const Engine& e
   return points;
 }
 
+/// Long ids are not repeated to whoever gave them.
+void bound_ids(const MemoryStoreRequest& request, std::size_t bytes,
+               MemoryStoreResponse& response) {
+  if (compact(encode(response.ids)).size() <= bytes) return;
+  std::vector<PointId> made;
+  for (std::size_t i = 0; i < request.items.size(); ++i) {
+    if (!request.items[i].id) made.push_back(std::move(response.ids[i]));
+  }
+  response.ids = std::move(made);
+  response.given_ids_omitted = true;
+}
+
 }  // namespace
 
 Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine,
@@ -210,7 +222,9 @@ Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine
     QV_CHECK(result);
   }
   const auto written = plan.writes().size();
-  return MemoryStoreResponse{written, plan.ids(), request.items.size() - written};
+  MemoryStoreResponse response{written, plan.ids(), request.items.size() - written, std::nullopt};
+  bound_ids(request, engine.reply_bytes, response);
+  return response;
 }
 
 Operation memory_store_operation() {

@@ -47,13 +47,16 @@ struct MemoryStoreResponse {
   std::uint64_t stored = 0;
   std::vector<PointId> ids;
   std::uint64_t duplicates = 0;
+  std::optional<bool> given_ids_omitted;
 
   static constexpr auto fields() {
     return describe(
         field("stored", &MemoryStoreResponse::stored, "Items written"),
         field("ids", &MemoryStoreResponse::ids, "Of each item, in the order given"),
         field("duplicates", &MemoryStoreResponse::duplicates,
-              "Items without id whose text was there already and nothing was written for"));
+              "Items without id whose text was there already and nothing was written for"),
+        field("given_ids_omitted", &MemoryStoreResponse::given_ids_omitted,
+              "ids are only of the items that came without one, to bound this reply"));
   }
 };
 

@@ -15,7 +15,7 @@ std::string cursor_bound(const VectorScrollRequest& request, const CollectionSpe
 }
 
 /// Fills in the items and the cursor behind them.
-Status read_page(const CallContext& call, cluster::Collection& collection,
+Status read_page(const CallContext& call, const Engine& engine, cluster::Collection& collection,
                  const VectorScrollRequest& request, VectorScrollResponse& response) {
   const auto bound = cursor_bound(request, collection.spec());
   std::optional<PointId> after;
@@ -26,17 +26,24 @@ Status read_page(const CallContext& call, cluster::Collection& collection,
   QV_TRY(auto page, collection.scroll(call, request.filter, after, request.limit,
                                       Projection{true, true, false}));
   auto next = std::move(page.next);
-  TokenBudget budget(kReplyTokensMax);
+  TokenBudget budget(reply_tokens(engine));
+  auto& items = response.items.emplace();
   for (auto& point : page.points) {
-    Item item = make_item(std::move(point), {kConciseTextBytes, true, false, false});
+    Item item = make_item(std::move(point), ItemParts::of(request.response_format));
     if (!budget.admit(item)) {
       response.truncated = true;
-      next = response.items.back().id;
+      next = items.back().id;
       break;
     }
-    response.items.push_back(std::move(item));
+    items.push_back(std::move(item));
   }
-  if (next) response.next_cursor = make_cursor(bound, next->key());
+  if (!next) return Done{};
+  response.next_cursor = make_cursor(bound, next->key());
+  const std::string of = response.count ? " of " + grouped(*response.count) : "";
+  if (response.count || response.truncated) {
+    response.advice =
+        "showing " + std::to_string(items.size()) + of + ": go on with cursor, or narrow filter";
+  }
   return Done{};
 }
 
@@ -59,7 +66,7 @@ Result<VectorScrollResponse> vector_scroll(const CallContext& call, Engine& engi
       QV_CHECK(check_filter_fields(call, *collection, request.filter));
     }
   }
-  if (!request.count_only) QV_CHECK(read_page(call, *collection, request, response));
+  if (!request.count_only) QV_CHECK(read_page(call, engine, *collection, request, response));
   return response;
 }
 

@@ -19,6 +19,7 @@ struct VectorScrollRequest {
   std::uint32_t limit = 20;
   std::optional<std::string> cursor;
   bool count_only = false;
+  ResponseFormat response_format = ResponseFormat::Concise;
 
   static constexpr auto fields() {
     using R = VectorScrollRequest;
@@ -26,23 +27,27 @@ struct VectorScrollRequest {
                     field("filter", &R::filter, kFilterAgainDoc),
                     field("limit", &R::limit).between(1, 200).optional(),
                     field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax),
-                    field("count_only", &R::count_only).optional());
+                    field("count_only", &R::count_only).optional(),
+                    field("response_format", &R::response_format).optional());
   }
   void check(const Path& path, Problems& problems) const;
 };
 
 struct VectorScrollResponse {
   std::optional<std::uint64_t> count;
-  std::vector<Item> items;
+  std::optional<std::vector<Item>> items;
   std::optional<std::string> next_cursor;
   std::optional<bool> truncated;
+  std::optional<std::string> advice;
 
   static constexpr auto fields() {
     using R = VectorScrollResponse;
     return describe(
         field("count", &R::count, "All matches; on the first page only"),
-        field("items", &R::items, "In order of id"), field("next_cursor", &R::next_cursor),
-        field("truncated", &R::truncated, "Items were left to the next page to bound this reply"));
+        field("items", &R::items, "In order of id; absent with count_only"),
+        field("next_cursor", &R::next_cursor),
+        field("truncated", &R::truncated, "Items were left to the next page to bound this reply"),
+        field("advice", &R::advice, "How to see the rest"));
   }
 };
 

@@ -63,7 +63,9 @@ Result<VectorSearchResponse> vector_search(const CallContext& call, Engine& engi
   search.without = request.like_id;
   search.cursor = request.cursor;
   search.cursor_bound = cursor_bound(request, collection->spec());
-  search.parts = {kConciseTextBytes, true, false, request.include_vector};
+  search.parts = ItemParts::of(request.response_format);
+  search.parts.vector = request.include_vector;
+  search.max_tokens = reply_tokens(engine);
   QV_TRY(auto page, search_page(call, *collection, std::move(search)));
   if (page.hits.empty() && !request.cursor) {
     QV_CHECK(check_filter_fields(call, *collection, request.filter));
@@ -71,7 +73,8 @@ Result<VectorSearchResponse> vector_search(const CallContext& call, Engine& engi
   VectorSearchResponse response;
   response.hits = std::move(page.hits);
   response.next_cursor = std::move(page.next_cursor);
-  if (page.truncated) response.truncated = true;
+  if (page.advice) response.truncated = true;
+  response.advice = std::move(page.advice);
   return response;
 }
 

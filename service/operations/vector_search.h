@@ -22,6 +22,7 @@ struct VectorSearchRequest {
   bool exact = false;
   std::optional<std::uint32_t> ef;
   bool include_vector = false;
+  ResponseFormat response_format = ResponseFormat::Concise;
   std::optional<std::string> cursor;
 
   static constexpr auto fields() {
@@ -33,6 +34,7 @@ struct VectorSearchRequest {
         field("filter", &R::filter, kFilterAgainDoc), field("exact", &R::exact).optional(),
         field("ef", &R::ef, "Graph candidates: more find more, slower").between(1, 4096),
         field("include_vector", &R::include_vector).optional(),
+        field("response_format", &R::response_format).optional(),
         field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax));
   }
   void check(const Path& path, Problems& problems) const;
@@ -42,12 +44,14 @@ struct VectorSearchResponse {
   std::vector<Item> hits;
   std::optional<std::string> next_cursor;
   std::optional<bool> truncated;
+  std::optional<std::string> advice;
 
   static constexpr auto fields() {
     using R = VectorSearchResponse;
     return describe(
         field("hits", &R::hits, "Nearest first"), field("next_cursor", &R::next_cursor),
-        field("truncated", &R::truncated, "Hits were left to the next page to bound this reply"));
+        field("truncated", &R::truncated, "Hits were left to the next page to bound this reply"),
+        field("advice", &R::advice, "What to do about that"));
   }
 };
 

@@ -65,6 +65,16 @@ TEST_CASE("cli: flags become settings, the special ones after --set", "[app][cli
   CHECK(parsed({"doctor", "--set", "log.level=info"}).has_log_level);
 }
 
+TEST_CASE("cli: what is offered is chosen for both ways to serve", "[app][cli]") {
+  using Settings = std::vector<std::pair<std::string, std::string>>;
+  for (const char* command : {"serve", "mcp"}) {
+    CHECK(parsed({command, "--toolsets", "memory,vector", "--read-only"}).settings ==
+          Settings{{"mcp.toolsets", "memory,vector"}, {"mcp.read_only", "true"}});
+  }
+  CHECK(parsed({"mcp"}).settings.empty());
+  CHECK_THAT(ended({"import", "x", "--read-only"}).error, Contains("--read-only"));
+}
+
 TEST_CASE("cli: import takes paths and its options", "[app][cli]") {
   const auto line =
       parsed({"import", "a", "b", "--collection", "docs", "--format", "jsonl", "--source", "s",

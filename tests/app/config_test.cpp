@@ -167,6 +167,75 @@ TEST_CASE("config: the bounds themselves are allowed, one beyond is not", "[app]
   CHECK(set("server.port", "65535"));
 }
 
+TEST_CASE("config: tools are chosen by set, by access and by name", "[app][config]") {
+  const TempDir dir;
+  using service::Toolset;
+  const auto file = dir.write("q.yml",
+                              "mcp:\n"
+                              "  toolsets: [memory, vector]\n"
+                              "  read_only: true\n"
+                              "  result_kb: 16\n"
+                              "  tools:\n"
+                              "    memory_search: {description: Find it.}\n"
+                              "    collection_list: {enabled: true}\n"
+                              "    memory_delete:\n"
+                              "      enabled: false\n");
+  auto options = load(file);
+  REQUIRE(options.ok());
+  const auto& selection = options->mcp.selection;
+  CHECK(selection.toolsets == std::vector<Toolset>{Toolset::Memory, Toolset::Vector});
+  CHECK(selection.read_only);
+  CHECK(options->mcp.result_bytes == 16384);
+  CHECK(selection.tools.size() == 3);
+  CHECK(selection.tools.at("memory_search").description == "Find it.");
+  CHECK_FALSE(selection.tools.at("memory_search").enabled.has_value());
+  CHECK(selection.tools.at("collection_list").enabled == true);
+  CHECK(selection.tools.at("memory_delete").enabled == false);
+
+  Environment environment = kHome;
+  environment["QV_MCP_TOOLSETS"] = "cluster";
+  environment["QV_MCP_READ_ONLY"] = "false";
+  environment["QV_MCP_TOOLS_MEMORY_DELETE_ENABLED"] = "true";
+  options = load(file, environment);
+  REQUIRE(options.ok());
+  CHECK(options->mcp.selection.toolsets == std::vector<Toolset>{Toolset::Cluster});
+  CHECK_FALSE(options->mcp.selection.read_only);
+  CHECK(options->mcp.selection.tools.at("memory_delete").enabled == true);
+}
+
+TEST_CASE("config: choices of tools that make no sense are told what would", "[app][config]") {
+  const TempDir dir;
+  const auto refused = [&](const std::string& mcp) {
+    return message(load(dir.write("q.yml", "mcp:\n  " + mcp + "\n")));
+  };
+  for (const char* toolsets : {"[]", "memory", "[memory, memories]", "[Memory]", "[\"\"]"}) {
+    CHECK_THAT(refused(std::string("toolsets: ") + toolsets),
+               Contains("expected a list of memory, collection, vector, cluster; at least one"));
+  }
+  for (const char* flag : {"yes", "1", "\"true\"", "True", "[true]"}) {
+    CHECK_THAT(refused(std::string("read_only: ") + flag), Contains("expected true or false"));
+  }
+  CHECK_THAT(refused("result_kb: 49"), Contains("an integer between 4 and 48 (KiB)"));
+  CHECK_THAT(refused("tools: {memory_serch: {enabled: true}}"),
+             Contains("q.yml:2: unknown key mcp.tools.memory_serch.enabled; did you mean "
+                      "mcp.tools.memory_search.enabled?"));
+  CHECK_THAT(refused("tools: {memory_search: {on: true}}"),
+             Contains("unknown key mcp.tools.memory_search.on"));
+  CHECK_THAT(refused("tools: {memory_search: {description: \"\"}}"),
+             Contains("a text of 1 to 2048 bytes"));
+  CHECK_THAT(refused("tools: {memory_search: {enabled: maybe}}"), Contains("true or false"));
+  CHECK_THAT(refused("tools: memory"), Contains("expected by name: enabled (true or false)"));
+  CHECK_THAT(refused("tools: [memory]"), Contains("expected by name: enabled (true or false)"));
+}
+
+TEST_CASE("config: every key shows a value that it takes", "[app][config]") {
+  for (const auto& key : config_keys()) {
+    INFO(key.name);
+    CHECK_FALSE(key.domain.empty());
+    CHECK_FALSE(key.show(Options{}).empty());
+  }
+}
+
 TEST_CASE("config: a damaged file says where", "[app][config]") {
   const TempDir dir;
   CHECK_THAT(message(load(dir.path() / "absent.yml")), Contains("absent.yml does not exist"));

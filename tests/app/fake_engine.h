@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <signal.h>
 #include <unistd.h>
@@ -31,6 +32,10 @@ class FakeEngine final : public service::Executor {
       return Json{{"pid", ::getpid()}, {"arguments", arguments}, {"id", call.request_id.hex()}};
     }
     if (operation == "store") return store(call, arguments);
+    if (operation == "change") {
+      changes_.publish({service::Change::Kind::PointsChanged, arguments.at("collection")});
+      return Json::object();
+    }
     if (operation == "wait") return wait(call, arguments.at("name").get<std::string>());
     if (operation == "big") return Json(std::string(arguments.at("bytes").get<std::size_t>(), 'x'));
     if (operation == "count") return count(call, arguments.at("to").get<std::uint64_t>());
@@ -38,6 +43,10 @@ class FakeEngine final : public service::Executor {
     if (operation == "not_utf8") return Json("\xff");
     if (operation == "die") ::kill(::getpid(), SIGKILL);
     return Error{ErrorCode::NotFound, "operation " + std::string(operation) + " is unknown"};
+  }
+
+  service::ChangeSubscription subscribe(service::ChangeListener listener) override {
+    return changes_.subscribe(std::move(listener));
   }
 
   static bool exists(const std::filesystem::path& file) {
@@ -94,6 +103,7 @@ class FakeEngine final : public service::Executor {
   }
 
   std::filesystem::path dir_;
+  service::ChangeHub changes_;
   std::mutex mutex_;
 };
 

@@ -27,7 +27,7 @@ class FakeStore final : public service::Executor {
   std::set<std::string> request_ids;
   /// Called before each operation; an error is its answer.
   std::function<Status(const std::string& operation, const Json& arguments)> before;
-  /// Items that memory_get and export_page return at once.
+  /// Points that export_page returns at once.
   std::size_t page = 1000;
 
   Result<Json> invoke(const CallContext& call, std::string_view operation,
@@ -49,8 +49,10 @@ class FakeStore final : public service::Executor {
     if (name == "memory_store") return store(collection, arguments.at("items"));
     if (name == "vector_upsert") return upsert(collection, arguments.at("points"));
     if (name == "vector_scroll") return scroll(collection, arguments);
-    if (name == "memory_get") return get(collection, arguments.at("ids"));
     if (name == "memory_delete") return erase(collection, arguments.at("ids"));
+    if (name == "export_page" && arguments.contains("ids")) {
+      return get(collection, arguments.at("ids"));
+    }
     if (name == "export_page") return export_page(collection, arguments);
     return Error{ErrorCode::NotFound, "operation " + name + " is unknown"};
   }
@@ -133,17 +135,16 @@ class FakeStore final : public service::Executor {
   }
 
   Result<Json> get(const Collection& collection, const Json& ids) const {
-    Json out{{"items", Json::array()}, {"missing", Json::array()}};
+    Json out{{"points", Json::array()}};
     for (const auto& id : ids) {
       const auto found = collection.points.find(id.dump());
-      if (found == collection.points.end()) {
-        out["missing"].push_back(id);
-      } else if (out["items"].size() == page) {
+      if (found == collection.points.end()) continue;
+      if (out["points"].size() == page) {
         out["not_returned"].push_back(id);
       } else {
         Json item = found->second;
         item.erase("vector");
-        out["items"].push_back(item);
+        out["points"].push_back(item);
       }
     }
     return out;

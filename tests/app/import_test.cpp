@@ -148,7 +148,7 @@ TEST_CASE("import: JSONL lines with and without id", "[app][import]") {
   check(f.done({file}), 3, 0, 0, 0);
   CHECK(f.points().at("\"b\"") == Json{{"id", "b"}, {"text", "two"}, {"metadata", {{"n", 2}}}});
   CHECK(f.points().count("7") == 1);
-  f.store.page = 1;  // memory_get has to be asked again for what did not fit
+  f.store.page = 1;  // export_page has to be asked again for what did not fit
   check(f.done({file}), 0, 3, 0, 0);
   f.dir.write("a.jsonl", "{\"text\":\"zwei\",\"id\":\"b\"}\n{\"text\":\"one\"}\n");
   check(f.done({file}), 0, 1, 1, 0);

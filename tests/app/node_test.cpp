@@ -92,6 +92,46 @@ TEST_CASE("node: stdio answers initialize without touching the data", "[app][nod
   CHECK(DataLock::try_acquire(f.options.data_dir)->has_value());
 }
 
+Json request(int id, const std::string& method, const Json& params) {
+  return {{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}};
+}
+
+TEST_CASE("node: only the tools that were chosen are offered, and writes are refused",
+          "[app][node]") {
+  Fixture f;
+  f.options.mcp.selection.toolsets = {service::Toolset::Memory};
+  f.options.mcp.selection.read_only = true;
+  Node node(f.options, {}, fake_engine(f.dir.path()));
+  Pipe to;
+  Pipe from;
+  auto serving = std::async(std::launch::async, [&] {
+    return node.serve_stdio({std::move(to.read), std::move(from.write)}, f.stop);
+  });
+  write_line(to.write, kInitialize);
+  read_line(from.read);
+  write_line(to.write, request(2, "tools/list", Json::object()));
+  const Json listed = Json::parse(read_line(from.read));
+  const Json& tools = listed.at("result").at("tools");
+  REQUIRE(tools.size() == 2);
+  CHECK(tools.at(0).at("name") == "memory_get");
+  CHECK(tools.at(1).at("name") == "memory_search");
+  write_line(to.write,
+             request(3, "tools/call", {{"name", "memory_store"}, {"arguments", Json::object()}}));
+  const Json refused = Json::parse(read_line(from.read));
+  CHECK(refused.contains("error"));
+  to.write.reset();
+  CHECK(serving.get().ok());
+}
+
+TEST_CASE("node: tools that are not there cannot be chosen", "[app][node]") {
+  Fixture f;
+  f.options.mcp.selection.toolsets = {service::Toolset::Cluster};
+  Node node(f.options, {}, fake_engine(f.dir.path()));
+  const auto refused = node.serve_http(f.stop, [](const std::string&) { FAIL(); });
+  REQUIRE_FALSE(refused.ok());
+  CHECK_THAT(refused.error().message, Contains("no tools of the set cluster"));
+}
+
 TEST_CASE("node: a signal ends stdio too", "[app][node]") {
   Fixture f;
   Pipe to;

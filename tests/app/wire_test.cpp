@@ -42,6 +42,11 @@ TEST_CASE("wire: messages survive the round trip", "[app][wire]") {
   CHECK(std::get<Refused>(round_trip(Refused{"no"})).message == "no");
   CHECK(std::get<Cancel>(round_trip(Cancel{12})).n == 12);
   CHECK(std::holds_alternative<Pong>(round_trip(Pong{})));
+  using service::Change;
+  const std::vector<Change> changes{{Change::Kind::CollectionsChanged, "a"},
+                                    {Change::Kind::PointsChanged, ""},
+                                    {Change::Kind::PointsChanged, "b"}};
+  CHECK(std::get<Changed>(round_trip(Changed{changes})).changes == changes);
   const auto progress = std::get<Progress>(round_trip(Progress{1, 2, 3, "halfway"}));
   CHECK((progress.n == 1 && progress.done == 2 && progress.total == 3));
   CHECK(progress.message == "halfway");
@@ -83,7 +88,9 @@ TEST_CASE("wire: what is not a message is refused", "[app][wire]") {
       R"({"type":"cancel"})", R"({"type":"cancel","n":-1})", R"({"type":"cancel","n":"1"})",
       R"({"type":"invoke","n":1,"operation":"a","arguments":{},"progress":false})",
       R"({"type":"invoke","n":1,"operation":"a","arguments":{},"progress":false,"request_id":"x"})",
-      R"({"type":"reply","n":1})", R"({"type":"hello","protocol":1})", "}", "\xff\xfe");
+      R"({"type":"reply","n":1})", R"({"type":"hello","protocol":1})",
+      R"({"type":"changed","points":[]})", R"({"type":"changed","collections":[1],"points":[]})",
+      "}", "\xff\xfe");
   INFO(body);
   const auto message = decoded(body);
   REQUIRE_FALSE(message.ok());

@@ -58,7 +58,7 @@ TEST_CASE("collection uri: what each form means, and back", "[mcp]") {
 
 struct Shop {
   FakeStore store;
-  service::Registry registry{{test::operation("complete", service::Access::Read)}};
+  service::Registry registry{{test::internal_operation("complete")}};
   Featured peer{product_offer(registry, store)};
 
   Json modern(const std::string& method, Json params = Json::object()) {
@@ -138,6 +138,21 @@ TEST_CASE("collection resources: what is read of each", "[mcp]") {
     CHECK(error["data"]["retryable"] == true);
   }
   CHECK(shop.modern("resources/list")["error"]["code"] == -32603);
+}
+
+TEST_CASE("collection resources: a text that changes while it is read is not made up", "[mcp]") {
+  Shop shop;
+  auto& docs = shop.store.collections["docs"];
+  for (const std::size_t bytes : {std::size_t{500}, std::size_t{1500}}) {
+    docs.points["7"] = {{"text", std::string(2500, 'x')}};
+    shop.store.after_first_piece = [&docs, bytes] {
+      docs.points["7"] = {{"text", std::string(bytes, 'y')}};
+    };
+    const Json error =
+        shop.modern("resources/read", {{"uri", "quiver://collections/docs/points/7"}})["error"];
+    CHECK(error["code"] == -32603);
+    CHECK(error["data"]["retryable"] == true);
+  }
 }
 
 TEST_CASE("collection resources: more collections than can be read are cut off", "[mcp]") {

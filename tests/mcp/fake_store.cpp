@@ -65,12 +65,16 @@ Result<Json> FakeStore::get(const Json& arguments) {
   const std::string text = item.value("text", "");
   const std::size_t offset = arguments.value("text_offset", std::size_t{0});
   if (offset > 0) item.erase("metadata");
+  if (offset >= text.size() && offset > 0) {
+    return Error{ErrorCode::InvalidArgument, "text_offset: the text ends before"};
+  }
   if (item.contains("text")) item["text"] = text.substr(offset, piece);
   if (text.size() > offset + piece) {
     item["text_truncated"] = true;
     item["next_offset"] = offset + piece;
     item["text_bytes"] = text.size();
   }
+  if (after_first_piece) std::exchange(after_first_piece, nullptr)();
   return Json{{"items", {item}}};
 }
 

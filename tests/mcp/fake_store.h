@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
-#include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "service/executor.h"
@@ -24,6 +26,8 @@ class FakeStore final : public service::Executor {
   std::optional<Error> fault;
   /// Bytes of a text that one memory_get shows.
   std::size_t piece = 1000;
+  /// Called once, after a reply that shows the first piece of a text.
+  std::function<void()> after_first_piece;
   /// What was asked, in order.
   std::vector<std::pair<std::string, Json>> asked;
 

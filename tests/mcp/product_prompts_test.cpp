@@ -19,7 +19,7 @@ using test::Featured;
 
 struct Shop {
   FakeStore store;
-  service::Registry registry{{test::operation("complete", service::Access::Read)}};
+  service::Registry registry{{test::internal_operation("complete")}};
   Featured peer{product_offer(registry, store)};
 
   Shop() {

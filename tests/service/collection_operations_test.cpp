@@ -81,6 +81,30 @@ TEST_CASE("collection_list: in order of name, page by page", "[service]") {
   CHECK(world.refused("collection_list", {{"cursor", "x"}}).code == ErrorCode::InvalidArgument);
 }
 
+TEST_CASE("collection_list: long descriptions are cut, and a reply stays bounded", "[service]") {
+  World world;
+  const std::string description(1000, 'd');
+  for (int i = 0; i < 300; ++i) {
+    world.ok(
+        "collection_create",
+        {{"name", "c" + std::to_string(100 + i)}, {"dimension", 3}, {"description", description}});
+  }
+  Json request{{"limit", 500}};
+  std::size_t seen = 0;
+  for (bool more = true; more;) {
+    const auto reply = world.ok("collection_list", request);
+    CHECK(reply.dump().size() <= kReplyBytes);
+    CHECK(reply["collections"][0]["description"] == description.substr(0, 200));
+    CHECK(reply["collections"][0]["description_truncated"] == true);
+    seen += reply["collections"].size();
+    more = reply.contains("next_cursor");
+    CHECK(reply.contains("advice") == more);
+    if (more) request["cursor"] = reply["next_cursor"];
+  }
+  CHECK(seen == 300);
+  CHECK(world.ok("collection_info", {{"collection", "c100"}})["description"] == description);
+}
+
 TEST_CASE("collection_list: one that cannot be read is listed with its problem", "[service]") {
   World world;
   world.ok("collection_create", {{"name", "a"}, {"dimension", 3}});
@@ -136,6 +160,26 @@ TEST_CASE("collection_info: many fields and long examples are cut", "[service]")
   CHECK(info["fields"][0]["examples"][0] == std::string(80, 'x') + "...");
   CHECK(world.refused("collection_info", {{"collection", "x"}}).code == ErrorCode::NotFound);
   CHECK(world.refused("collection_info", Json::object()).message == "collection: required");
+}
+
+TEST_CASE("collection_info: what is empty is left out, what is too long is told", "[service]") {
+  World world;
+  world.ok("collection_create", {{"name", "raw"}, {"dimension", 3}});
+  auto info = world.ok("collection_info", {{"collection", "raw"}});
+  for (const char* name : {"description", "embedder", "fields", "fields_truncated"}) {
+    CHECK_FALSE(info.contains(name));
+  }
+  Json metadata{{std::string(513, 'k'), 1}, {"short", 1}};
+  world.ok("memory_store", {{"items", Json::array({{{"text", "a"}, {"metadata", metadata}}})}});
+  info = world.ok("collection_info", {{"collection", "memory"}});
+  CHECK(info["fields"].size() == 1);
+  CHECK(info["fields"][0]["name"] == "short");
+  CHECK(info["fields_truncated"] == true);
+  for (int i = 0; i < 45; ++i) metadata[std::to_string(i) + std::string(500, 'k')] = 1;
+  world.ok("memory_store", {{"items", Json::array({{{"text", "b"}, {"metadata", metadata}}})}});
+  info = world.ok("collection_info", {{"collection", "memory"}});
+  CHECK(info.dump().size() <= kReplyBytes);
+  CHECK(info["fields_truncated"] == true);
 }
 
 TEST_CASE("collection_delete: the name has to be repeated", "[service]") {

@@ -161,6 +161,8 @@ TEST_CASE("memory_search: long texts are cut, and memory_get reads on", "[servic
   const auto detailed =
       world.ok("memory_search", {{"query", "cat"}, {"response_format", "detailed"}})["hits"][0];
   CHECK(detailed["text"] == text.substr(0, 4000));
+  const auto rest = world.ok("memory_get", {{"ids", {1}}, {"text_offset", concise["next_offset"]}});
+  CHECK(rest["items"][0] == Json{{"id", 1}, {"text", text.substr(1200)}});
   CHECK(world.ok("memory_get", {{"ids", {1}}})["items"][0]["text"] == text);
 }
 
@@ -179,6 +181,7 @@ TEST_CASE("memory_search: hits are packed into max_tokens, the rest comes with t
     for (const auto& hit : reply["hits"]) CHECK(seen.insert(hit["id"].get<int>()).second);
     more = reply.contains("next_cursor");
     CHECK(reply.value("truncated", false) == more);
+    CHECK(reply.contains("advice") == more);
     if (more) request["cursor"] = reply["next_cursor"];
   }
   CHECK(seen.size() == 10);
@@ -312,17 +315,19 @@ TEST_CASE("memory_get: gives what is there, names what is not", "[service]") {
   store(world, 7, "a dog");
   CHECK(world.ok("memory_get", {{"ids", {7, "x", "a", "7", 7}}}) ==
         Json{{"items",
-              {{{"id", 7}, {"text", "a dog"}, {"created_at", "2023-11-14T22:13:20Z"}},
-               {{"id", "a"},
-                {"text", "a cat"},
-                {"metadata", {{"n", 1}}},
-                {"created_at", "2023-11-14T22:13:20Z"}}}},
+              {{{"id", 7}, {"text", "a dog"}},
+               {{"id", "a"}, {"text", "a cat"}, {"metadata", {{"n", 1}}}}}},
              {"missing", {"x", "7"}}});
+  CHECK(world.ok("memory_get", {{"ids", {7}}, {"response_format", "detailed"}}) ==
+        Json{{"items",
+              Json::array(
+                  {{{"id", 7}, {"text", "a dog"}, {"created_at", "2023-11-14T22:13:20Z"}}})}});
 }
 
 TEST_CASE("memory_get: before the first memory all is missing", "[service]") {
   World world;
-  CHECK(world.ok("memory_get", {{"ids", {1}}}) == Json{{"items", Json::array()}, {"missing", {1}}});
+  CHECK(world.ok("memory_get", {{"ids", {1}}}) ==
+        Json{{"items", Json::array()}, {"missing", Json::array({1})}});
   world.refused("memory_get", {{"ids", {1}}, {"collection", "notes"}});
 }
 
@@ -330,16 +335,72 @@ TEST_CASE("memory_get: what does not fit a reply is named", "[service]") {
   World world;
   for (int i = 0; i < 5; ++i) store(world, i, std::string(25'000, 'x'));
   auto reply = world.ok("memory_get", {{"ids", {0, 1, 2, 3, 4, 5}}});
-  CHECK(ids_of(reply["items"]) == std::vector<Json>{0, 1});
-  CHECK(reply["not_returned"] == Json{2, 3, 4});
-  CHECK(reply["missing"] == Json{5});
+  CHECK(ids_of(reply["items"]) == std::vector<Json>{0});
+  CHECK(reply["not_returned"] == Json{1, 2, 3, 4});
+  CHECK(reply["missing"] == Json::array({5}));
+  CHECK(reply["advice"] == "showing 1 of 5: ask for not_returned in further calls");
   reply = world.ok("memory_get", {{"ids", reply["not_returned"]}});
-  CHECK(ids_of(reply["items"]) == std::vector<Json>{2, 3});
-  // The largest text comes whole.
-  store(world, "large", std::string(65536, 'y'));
-  CHECK(world.ok("memory_get", {{"ids", {"large", 1}}})["items"][0]["text"]
-            .get<std::string>()
-            .size() == 65536);
+  CHECK(ids_of(reply["items"]) == std::vector<Json>{1});
+}
+
+/// Reads a text as a model would: goes on at next_offset for as long as there is one.
+std::string read_in_pieces(World& world, const Json& id, std::size_t& pieces) {
+  Json request{{"ids", Json::array({id})}};
+  std::string text;
+  for (pieces = 0; pieces < 1000; ++pieces) {
+    const auto reply = world.ok("memory_get", request);
+    CHECK(reply.dump().size() <= world.engine.reply_bytes);
+    const auto& item = reply["items"].at(0);
+    text += item["text"].get<std::string>();
+    if (!item.contains("next_offset")) return text;
+    CHECK(item["text_truncated"] == true);
+    CHECK(item["next_offset"] == text.size());
+    CHECK(item["text_bytes"].get<std::size_t>() > text.size());
+    request["text_offset"] = item["next_offset"];
+  }
+  FAIL("it never ends");
+  return text;
+}
+
+TEST_CASE("memory_get: a text too long for one reply is read in pieces", "[service]") {
+  World world;
+  std::size_t pieces = 0;
+  std::string words;
+  for (int i = 0; words.size() < 65'000; ++i) words += "word" + std::to_string(i) + " ";
+  std::string escapes;
+  for (int i = 0; i < 65'000; ++i) escapes += static_cast<char>(i % 32);
+  std::string signs;
+  for (int i = 0; i < 13'000; ++i) signs += "\u00e9\u4e2d";
+  for (const auto& text : {words, escapes, signs, std::string(65'536, 'y')}) {
+    store(world, "long", text, {{"kept", "for the first piece"}});
+    CHECK(read_in_pieces(world, "long", pieces) == text);
+    CHECK(pieces >= 2);
+    CHECK(pieces < 20);
+  }
+  world.engine.reply_bytes = kReplyBytesMin;
+  CHECK(read_in_pieces(world, "long", pieces) == std::string(65'536, 'y'));
+  const Json request{{"ids", {"long"}}, {"text_offset", 100}};
+  CHECK_FALSE(world.ok("memory_get", request)["items"][0].contains("metadata"));
+}
+
+TEST_CASE("memory_get: an offset that no reply gave is refused", "[service]") {
+  World world;
+  store(world, 1, "caf\u00e9");
+  const auto refused = [&](const Json& ids, int offset) {
+    return world.refused("memory_get", {{"ids", ids}, {"text_offset", offset}}).message;
+  };
+  CHECK(refused({1}, 5) == "text_offset: the text ends at 5, got 5");
+  CHECK(refused({1}, 4).starts_with("text_offset: lies within a character"));
+  CHECK(refused({1, 2}, 3) == "text_offset: needs exactly one id, got 2");
+  CHECK(world.ok("memory_get", {{"ids", {1, 2}}, {"text_offset", 0}})["items"].size() == 1);
+}
+
+TEST_CASE("memory_get: metadata that is too large is left out, and counted", "[service]") {
+  World world;
+  store(world, 1, "cat", {{"big", std::string(40'000, 'b')}, {"n", 1}});
+  const auto item = world.ok("memory_get", {{"ids", {1}}})["items"][0];
+  CHECK(item ==
+        Json{{"id", 1}, {"text", "cat"}, {"metadata", {{"n", 1}}}, {"metadata_omitted", 1}});
 }
 
 TEST_CASE("memory_delete: by ids", "[service]") {

@@ -10,7 +10,21 @@ Json items(const std::vector<std::string>& texts) {
 }
 
 Json stored(World& world, const Json& id) {
-  return world.ok("memory_get", {{"ids", {id}}})["items"].at(0);
+  return world.ok("memory_get", {{"ids", {id}}, {"response_format", "detailed"}})["items"].at(0);
+}
+
+TEST_CASE("memory_store: long ids are not repeated to who gave them", "[service]") {
+  World world;
+  Json given = Json::array();
+  for (int i = 0; i < 100; ++i) {
+    given.push_back({{"id", std::to_string(i) + std::string(500, 'i')}, {"text", "cat"}});
+  }
+  given.push_back({{"text", "dog"}});
+  const auto reply = world.ok("memory_store", {{"items", given}});
+  CHECK(reply["stored"] == 101);
+  CHECK(reply["given_ids_omitted"] == true);
+  REQUIRE(reply["ids"].size() == 1);
+  CHECK(world.ok("memory_get", {{"ids", reply["ids"]}})["items"][0]["text"] == "dog");
 }
 
 TEST_CASE("memory_store: the first call makes the default collection", "[service]") {

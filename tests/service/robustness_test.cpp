@@ -48,7 +48,7 @@ class Arguments {
     if (type == "integer") return number(schema);
     if (type == "array") {
       Json out = Json::array();
-      for (auto n = below(10) == 0 ? below(300) : 7; n > 0; --n)
+      for (auto n = below(10) == 0 ? below(300) : 1 + below(7); n > 0; --n)
         out.push_back(value(schema["items"]));
       return out;
     }

@@ -39,8 +39,7 @@ TEST_CASE("vector_upsert: inserts and replaces", "[service]") {
   CHECK(upsert(world, {{{"id", 1}, {"vector", {0, 0, 1}}}, {{"id", 3}, {"vector", {1, 1, 1}}}}) ==
         Json{{"upserted", 2}, {"created", 1}});
   CHECK(world.ok("memory_get", {{"ids", {1, "b"}}, {"collection", "raw"}})["items"] ==
-        Json{{{"id", 1}, {"created_at", "2023-11-14T22:13:20Z"}},
-             {{"id", "b"}, {"metadata", {{"n", 2}}}, {"created_at", "2023-11-14T22:13:20Z"}}});
+        Json::array({{{"id", 1}}, {{"id", "b"}, {"metadata", {{"n", 2}}}}}));
 }
 
 TEST_CASE("vector_upsert: one bad point and nothing is written", "[service]") {
@@ -116,6 +115,45 @@ TEST_CASE("vector_search: hits carry text and metadata, vectors on request", "[s
         Json{{"hits", {{{"id", 1}, {"score", 1.0}, {"text", "one"}, {"metadata", {{"n", 1}}}}}}});
   CHECK(search(world, {{"vector", {1, 0, 0}}, {"include_vector", true}})["hits"][0]["vector"]
             .dump() == "[0.1,0.0,0.0]");
+}
+
+TEST_CASE("vector_search: detailed adds times and more of the text", "[service]") {
+  World world;
+  make_raw(world);
+  const std::string text(5000, 'x');
+  upsert(world, Json::array({{{"id", 1}, {"vector", {1, 0, 0}}, {"text", text}}}));
+  Json request{{"vector", {1, 0, 0}}};
+  CHECK_FALSE(search(world, request)["hits"][0].contains("created_at"));
+  CHECK(search(world, request)["hits"][0]["text"] == text.substr(0, 1200));
+  request["response_format"] = "detailed";
+  CHECK(search(world, request)["hits"][0]["created_at"] == "2023-11-14T22:13:20Z");
+  CHECK(search(world, request)["hits"][0]["text"] == text.substr(0, 4000));
+  const auto listed =
+      world.ok("vector_scroll", {{"collection", "raw"}, {"response_format", "detailed"}});
+  CHECK(listed["items"][0]["text"] == text.substr(0, 4000));
+  CHECK(listed["items"][0]["created_at"] == "2023-11-14T22:13:20Z");
+}
+
+TEST_CASE("vector_search: vectors that were asked for stay within the reply", "[service]") {
+  World world;
+  world.ok("collection_create", {{"name", "wide"}, {"dimension", 4096}});
+  std::vector<float> values(4096, 0.123456F);
+  for (int id = 0; id < 3; ++id) {
+    values[0] = static_cast<float>(id + 1);
+    world.ok("vector_upsert",
+             {{"collection", "wide"}, {"points", Json::array({{{"id", id}, {"vector", values}}})}});
+  }
+  Json request{{"collection", "wide"}, {"like_id", 0}, {"include_vector", true}};
+  const auto cut = world.ok("vector_search", request);
+  CHECK(cut.dump().size() <= kReplyBytes);
+  CHECK(cut["hits"].size() == 1);
+  CHECK(cut["hits"][0]["vector_omitted"] == true);
+  CHECK(cut["truncated"] == true);
+  world.engine.reply_bytes = kReplyBytesMax;
+  const auto whole = world.ok("vector_search", request);
+  CHECK(whole.dump().size() <= kReplyBytesMax);
+  CHECK(whole["hits"].size() == 1);
+  CHECK(whole["hits"][0]["vector"].size() == 4096);
 }
 
 TEST_CASE("vector_search: the vector may be base64 of float32", "[service]") {
@@ -253,13 +291,18 @@ TEST_CASE("vector_search: a reply stays within what clients take", "[service]") 
   }
   upsert(world, points);
   const auto reply = search(world, {{"vector", {1, 0, 0}}, {"limit", 200}});
-  CHECK(estimated_tokens(reply.dump().size()) <= kReplyTokensMax);
+  CHECK(reply.dump().size() <= kReplyBytes);
   CHECK(reply["truncated"] == true);
-  CHECK(reply["hits"].size() > 40);
+  CHECK(reply["hits"].size() > 20);
+  CHECK(reply["advice"] == "showing " + std::to_string(reply["hits"].size()) +
+                               " of 200 hits to bound this reply: go on with cursor, or narrow "
+                               "filter");
   CHECK(reply.contains("next_cursor"));
   const auto page = world.ok("vector_scroll", {{"collection", "raw"}, {"limit", 200}});
-  CHECK(estimated_tokens(page.dump().size()) <= kReplyTokensMax);
+  CHECK(page.dump().size() <= kReplyBytes);
   CHECK(page["truncated"] == true);
+  CHECK(page["advice"] == "showing " + std::to_string(page["items"].size()) +
+                              " of 200: go on with cursor, or narrow filter");
   const auto next = world.ok(
       "vector_scroll", {{"collection", "raw"}, {"limit", 200}, {"cursor", page["next_cursor"]}});
   CHECK(next["items"][0]["id"] == page["items"].back()["id"].get<int>() + 1);
@@ -303,7 +346,7 @@ TEST_CASE("vector_scroll: counts and filters", "[service]") {
   const Json filter = {{"n", {{"$gte", 7}}}};
   CHECK(world.ok("vector_scroll",
                  {{"collection", "raw"}, {"filter", filter}, {"count_only", true}}) ==
-        Json{{"count", 3}, {"items", Json::array()}});
+        Json{{"count", 3}});
   const auto reply = world.ok("vector_scroll", {{"collection", "raw"}, {"filter", filter}});
   CHECK(reply["count"] == 3);
   CHECK(ids_of(reply["items"]) == std::vector<Json>{7, 8, 9});
