@@ -76,10 +76,7 @@ void Server::unsubscribe(const TurnPtr& turn) const {
 void Server::listen(const TurnPtr& turn) const {
   const auto asked = read_listen_filter(turn->request.params);
   if (!asked.ok()) return fail(turn, rpc_error(asked.error()));
-  if (auto taken = begin(*turn)) {
-    turn->finish(*std::move(taken));
-    return;
-  }
+  if (!begin(*turn)) return;
   const Status opened = listens_->open(turn, honoured(*asked, offer_));
   if (!opened.ok()) fail(turn, rpc_error(opened.error()));
 }
@@ -93,10 +90,6 @@ void Server::close_listen(Turn& turn, const Json& meta) const {
 
 void Server::end_listens(const Session& session) const {
   if (listens_) listens_->end_session(session);
-}
-
-void Server::end_listens() const {
-  if (listens_) listens_->end_all();
 }
 
 }  // namespace quiver::mcp
