@@ -78,10 +78,7 @@ void Server::listen(const TurnPtr& turn) const {
   if (!asked.ok()) return fail(turn, rpc_error(asked.error()));
   // Nobody is told of tasks: who asks for it finds so in what is acknowledged, if it may ask at all.
   if (turn->request.params.at("notifications").contains("taskIds") && !knows_tasks(turn)) return;
-  if (auto taken = begin(*turn)) {
-    turn->finish(*std::move(taken));
-    return;
-  }
+  if (!begin(*turn)) return;
   const Status opened = listens_->open(turn, honoured(*asked, offer_));
   if (!opened.ok()) fail(turn, rpc_error(opened.error()));
 }
@@ -95,10 +92,6 @@ void Server::close_listen(Turn& turn, const Json& meta) const {
 
 void Server::end_listens(const Session& session) const {
   if (listens_) listens_->end_session(session);
-}
-
-void Server::end_listens() const {
-  if (listens_) listens_->end_all();
 }
 
 }  // namespace quiver::mcp

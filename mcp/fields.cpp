@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "mcp/json_rpc.h"
+
 namespace quiver::mcp {
 namespace {
 
@@ -52,6 +54,14 @@ Json fit_content(Json block, const Revision& revision) {
   fit_annotations(block, revision);
   if (type == "resource" && !revision.resource_links) block["resource"].erase("_meta");
   return block;
+}
+
+std::string content_text(const Json& blocks, const Revision& revision) {
+  // The newest has everything; most blocks are text, which all have.
+  if (revision.icons) return to_text(blocks);
+  Json fitting = Json::array();
+  for (const Json& block : blocks) fitting.push_back(fit_content(block, revision));
+  return to_text(fitting);
 }
 
 Json fit_contents(Json contents, const Revision& revision) {

@@ -135,11 +135,12 @@ std::shared_ptr<Round> ask_legacy(const TurnPtr& turn, const std::vector<InputRe
   // The token is the turn's own, and must not own it in turn.
   turn->cancel.on_cancel([late_turn = std::weak_ptr(turn), late_round = std::weak_ptr(round),
                           late_session = std::weak_ptr(session), asked] {
+    // The questions own the turn: it has to end before they are forgotten.
+    if (const auto its_turn = late_turn.lock()) its_turn->finish({});
+    if (const auto its_round = late_round.lock()) its_round->drop();
     if (const auto its_session = late_session.lock()) {
       for (const auto& id : asked) its_session->forget(id);
     }
-    if (const auto its_round = late_round.lock()) its_round->drop();
-    if (const auto its_turn = late_turn.lock()) its_turn->finish({});
   });
   return round;
 }

@@ -50,6 +50,7 @@ std::vector<Tool> operation_tools(const service::Registry& registry, service::Ex
     tool.input_schema = operation.request_schema;
     tool.output_schema = operation.response_schema;
     tool.annotations = hints(operation);
+    if (operation.access != service::Access::Read) tool.tasks = TaskUse::WhenSlow;
     tool.run = [&operation, &executor, result_bytes_max](Call& call) -> Outcome<ToolResult> {
       auto rendered = invoke(operation, executor, result_bytes_max, call);
       if (!rendered.ok()) return failed_result(rendered.error());

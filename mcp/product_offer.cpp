@@ -1,6 +1,11 @@
 #include "mcp/product_offer.h"
 
+#include <memory>
+
+#include "mcp/collection_resources.h"
 #include "mcp/operation_tools.h"
+#include "mcp/product_completion.h"
+#include "mcp/product_prompts.h"
 #include "service/engine.h"
 
 namespace quiver::mcp {
@@ -30,6 +35,10 @@ Offer product_offer(const service::Registry& registry, service::Executor& execut
                  .version = QV_VERSION,
                  .description = "Vector database and long-term memory for agents.",
                  .instructions = kInstructions};
+  offer.hub = std::make_shared<Hub>();
+  offer.resources = std::make_shared<CollectionResources>(executor, offer.hub);
+  offer.prompts = product_prompts(executor);
+  if (registry.find_internal("complete") != nullptr) offer.complete = product_completion(executor);
   offer.tools = operation_tools(registry, executor, service::kResultBytesMax);
   offer.why_hidden = [&registry](std::string_view name) {
     return registry.hidden(name) == nullptr ? "" : registry.unknown("tool", name);

@@ -8,7 +8,8 @@
 
 namespace quiver::mcp {
 
-/// What Quiver offers over MCP: the operations of `registry` as tools. Borrows both.
+/// What Quiver offers over MCP: the operations of `registry` as tools, collections as resources,
+/// prompts about them and completion of their names, and word of their changes. Borrows both.
 Offer product_offer(const service::Registry& registry, service::Executor& executor);
 
 }  // namespace quiver::mcp

@@ -28,11 +28,6 @@ Result<Asked> read(const Prompts& prompts, const Json& params) {
   return Asked{prompt, std::move(arguments), std::move(token)};
 }
 
-Outcome<PromptResult> run_prompt(const Prompt& prompt, Call& call) {
-  if (const Status over = call.context.check(); !over.ok()) return rpc_error(over.error());
-  return prompt.run(call);
-}
-
 std::string members_of(const PromptResult& result, const Revision& revision) {
   Json messages = result.messages;
   for (Json& message : messages) {
@@ -57,17 +52,12 @@ void Server::list_prompts(const TurnPtr& turn) const {
 }
 
 void Server::get_prompt(const TurnPtr& turn) const {
-  if (read_turn_inputs(turn)) carry_out_prompt(turn);
-}
-
-void Server::carry_out_prompt(const TurnPtr& turn) const {
   auto asked = read(prompts_, turn->request.params);
   if (!asked.ok()) return fail(turn, rpc_error(asked.error()));
-  Call call = call_of(turn, asked->arguments, asked->progress_token);
-  conclude(
-      turn, run_prompt(*asked->prompt, call),
-      [&](const PromptResult& result) { return members_of(result, *turn->revision); },
-      [this, turn] { carry_out_prompt(turn); });
+  if (!read_turn_inputs(turn)) return;
+  conclude<PromptResult>(
+      turn, std::move(asked->arguments), std::move(asked->progress_token), asked->prompt->run,
+      [turn](const PromptResult& result) { return members_of(result, *turn->revision); });
 }
 
 }  // namespace quiver::mcp

@@ -27,7 +27,6 @@ Result<std::optional<std::string>> cursor_of(const Json& params) {
 
 Outcome<ResourceContents> read_from(Resources& resources, Call& call, const std::string& uri,
                                     const RpcError& not_found) {
-  if (const Status over = call.context.check(); !over.ok()) return rpc_error(over.error());
   auto outcome = resources.read(call, uri);
   if (!outcome) return not_found;
   const auto* result = std::get_if<ResourceContents>(&*outcome);
@@ -50,7 +49,7 @@ void Server::list_resources(const TurnPtr& turn) const {
   auto token = progress_token(turn->request.params);
   if (!cursor.ok()) return fail(turn, rpc_error(cursor.error()));
   if (!token.ok()) return fail(turn, rpc_error(token.error()));
-  Call call = call_of(turn, no_arguments(), *std::move(token));
+  Call call = call_of(turn, no_arguments(), *token);
   const auto page = offer_.resources->list(call, *cursor);
   if (!page.ok()) return fail(turn, rpc_error(page.error()));
   std::string members = "\"resources\":" + to_text(fit_list(page->resources, *turn->revision));
@@ -70,22 +69,21 @@ void Server::list_templates(const TurnPtr& turn) const {
 }
 
 void Server::read_resource(const TurnPtr& turn) const {
-  if (read_turn_inputs(turn)) carry_out_read(turn);
-}
-
-void Server::carry_out_read(const TurnPtr& turn) const {
   const auto uri = string_param(turn->request.params, "uri", kUriBytesMax);
   auto token = progress_token(turn->request.params);
   if (!uri.ok()) return fail(turn, rpc_error(uri.error()));
   if (!token.ok()) return fail(turn, rpc_error(token.error()));
-  Call call = call_of(turn, no_arguments(), *std::move(token));
-  conclude(
-      turn, read_from(*offer_.resources, call, *uri, resource_not_found(*uri, *turn->revision)),
-      [&](const ResourceContents& result) {
-        const Json contents = fit_contents(result.contents, *turn->revision);
-        return ("\"contents\":" + to_text(contents)).append(data_hints(*turn->revision));
+  if (!read_turn_inputs(turn)) return;
+  conclude<ResourceContents>(
+      turn, Json::object(), *std::move(token),
+      [this, uri = *uri, missing = resource_not_found(*uri, *turn->revision)](Call& call) {
+        return read_from(*offer_.resources, call, uri, missing);
       },
-      [this, turn] { carry_out_read(turn); });
+      [this, turn](const ResourceContents& result) {
+        std::string members =
+            "\"contents\":" + to_text(fit_contents(result.contents, *turn->revision));
+        return members.append(data_hints(*turn->revision));
+      });
 }
 
 }  // namespace quiver::mcp

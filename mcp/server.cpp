@@ -19,7 +19,7 @@ struct Server::Method {
   /// It may wait, and so must not run on the thread that reads.
   bool runs_long;
   void (Server::*run)(const TurnPtr& turn) const;
-  /// Null: any.
+  /// Null: always.
   bool (*offered)(const Offer& offer);
 };
 
@@ -44,11 +44,6 @@ std::string modern_meta(const About& about) {
 
 std::string cache_hints(std::chrono::milliseconds ttl, const char* scope) {
   return ",\"ttlMs\":" + std::to_string(ttl.count()) + ",\"cacheScope\":\"" + scope + "\"";
-}
-
-bool has_tasks(const Offer& offer) {
-  return std::any_of(offer.tools.begin(), offer.tools.end(),
-                     [](const Tool& tool) { return tool.tasks != TaskUse::Never; });
 }
 
 bool has_prompts(const Offer& offer) {
@@ -95,8 +90,8 @@ Server::Server(Offer offer, Submit submit, const ServerOptions& options)
                           : nullptr) {}
 
 void Server::stop() const {
+  if (listens_) listens_->end_all();
   tasks_.cancel_all();
-  end_listens();
 }
 
 const Server::Method* Server::find_method(std::string_view name) const {
@@ -108,6 +103,9 @@ const Server::Method* Server::find_method(std::string_view name) const {
       {"logging/setLevel", true, false, false, &S::set_log_level, nullptr},
       {"tools/list", true, true, false, &S::list_tools, nullptr},
       {"tools/call", true, true, true, &S::call_tool, nullptr},
+      {"tasks/get", false, true, false, &S::get_task, nullptr},
+      {"tasks/update", false, true, false, &S::update_task, nullptr},
+      {"tasks/cancel", false, true, false, &S::cancel_task, nullptr},
       {"prompts/list", true, true, false, &S::list_prompts, has_prompts},
       {"prompts/get", true, true, true, &S::get_prompt, has_prompts},
       {"resources/list", true, true, true, &S::list_resources, has_resources},
@@ -117,9 +115,6 @@ const Server::Method* Server::find_method(std::string_view name) const {
       {"resources/unsubscribe", true, false, false, &S::unsubscribe, has_subscriptions},
       {"subscriptions/listen", false, true, false, &S::listen, changes},
       {"completion/complete", true, true, true, &S::complete_argument, completes},
-      {"tasks/get", false, true, false, &S::get_task, has_tasks},
-      {"tasks/update", false, true, false, &S::update_task, has_tasks},
-      {"tasks/cancel", false, true, false, &S::cancel_task, has_tasks},
   }};
   const auto* found = std::find_if(kMethods.begin(), kMethods.end(),
                                    [&](const Method& method) { return method.name == name; });
@@ -144,10 +139,7 @@ void Server::start(Request request, Exchange exchange, const Error* busy) const 
   }
   if (!method->runs_long) return run(*method, turn);
 
-  if (auto taken = begin(*turn)) {
-    turn->finish(*std::move(taken));
-    return;
-  }
+  if (!begin(*turn)) return;
   Status submitted =
       busy == nullptr ? submit_([this, turn, method] { run(*method, turn); }) : Status(*busy);
   if (submitted.ok()) return;
@@ -157,19 +149,19 @@ void Server::start(Request request, Exchange exchange, const Error* busy) const 
   fail(turn, {rpc::kInternalError, submitted.error().message});
 }
 
-std::optional<Reply> Server::begin(Turn& turn) const {
-  Session* session = turn.session.get();
-  if (session == nullptr) return std::nullopt;
-  auto token = session->begin(turn.request.id);
+bool Server::begin(Turn& turn) const {
+  if (!turn.session) return true;
+  auto token = turn.session->begin(turn.request.id);
   if (!token) {
     // Under the id itself it would be taken for the answer that is still to come.
     const RpcError taken{rpc::kInvalidRequest,
                          "id " + to_text(turn.request.id) + " is already in flight"};
-    return Reply{error_reply(Json(nullptr), taken), taken.code};
+    turn.finish({error_reply(Json(nullptr), taken), taken.code});
+    return false;
   }
   turn.cancel = *std::move(token);
   turn.in_flight = true;
-  return std::nullopt;
+  return true;
 }
 
 void Server::run(const Method& method, const TurnPtr& turn) const {

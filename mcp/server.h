@@ -30,6 +30,8 @@ struct ServerOptions {
   std::chrono::milliseconds progress_interval{100};
   /// How long a modern client may keep what tools/list and server/discover answered.
   std::chrono::milliseconds list_ttl{300'000};
+  /// The same for what shows stored data: resources/list and resources/read.
+  std::chrono::milliseconds data_ttl{1'000};
   /// How long a legacy client may take to answer what a call asks it; people think.
   std::chrono::milliseconds ask_timeout{600'000};
   /// After this time a call becomes a task, if its tool and its client allow.
@@ -38,8 +40,6 @@ struct ServerOptions {
   std::chrono::milliseconds task_timeout{1'800'000};
   TasksOptions tasks = {};
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
-  /// The same for what shows stored data: resources/list and resources/read.
-  std::chrono::milliseconds data_ttl{1'000};
 };
 
 /// Percent-encoded, our longest URI names a point of 512 bytes in a collection of 64.
@@ -70,13 +70,11 @@ class Server {
   /// Takes note of what a client says without asking.
   void notice(const Notification& notification, Session& session) const;
 
-  /// Cancels what goes on though its client was answered, tasks, and ends the open
-  /// subscriptions/listen.
-  void stop() const;
-  /// Ends the open subscriptions/listen of one session, or all, and tells their clients. Until then
-  /// they count as requests in flight.
+  /// Ends the open subscriptions/listen of one session, and tells its client.
   void end_listens(const Session& session) const;
-  void end_listens() const;
+
+  /// Ends what goes on though its client does not wait: tasks, and every subscriptions/listen.
+  void stop() const;
 
  private:
   struct Method;
@@ -89,8 +87,8 @@ class Server {
   std::optional<Reply> classify(Turn& turn, const Method*& method) const;
   std::optional<Reply> classify_modern(Turn& turn, const Json* claimed, const Method* method) const;
   void run(const Method& method, const TurnPtr& turn) const;
-  /// Makes a request one that can be cancelled. What is wrong with its id, if anything.
-  std::optional<Reply> begin(Turn& turn) const;
+  /// Makes a request one that can be cancelled. False, and the turn has ended, if its id is taken.
+  bool begin(Turn& turn) const;
 
   void initialize(const TurnPtr& turn) const;
   void ping(const TurnPtr& turn) const;
@@ -108,6 +106,12 @@ class Server {
   void unsubscribe(const TurnPtr& turn) const;
   void listen(const TurnPtr& turn) const;
 
+  /// What tells a session of changes, made if there is none yet. Errors: see Hub::subscribe.
+  Result<std::shared_ptr<Subscription>> subscription_of(
+      const std::shared_ptr<Session>& session) const;
+  /// Ends an open subscriptions/listen with a result.
+  void close_listen(Turn& turn, const Json& meta) const;
+
   void get_task(const TurnPtr& turn) const;
   void update_task(const TurnPtr& turn) const;
   void cancel_task(const TurnPtr& turn) const;
@@ -123,12 +127,6 @@ class Server {
   void carry_out(const TurnPtr& turn, const Tool& tool, const Json& progress_token) const;
   Outcome<ToolResult> run_tool(const Tool& tool, Call& call) const;
   Call call_of(const TurnPtr& turn, const Json& arguments, const Json& progress_token) const;
-  void carry_out_prompt(const TurnPtr& turn) const;
-  void carry_out_read(const TurnPtr& turn) const;
-  /// See conclude.h.
-  template <typename T, typename Render>
-  void conclude(const TurnPtr& turn, const Outcome<T>& outcome, Render&& render,
-                std::function<void()> again) const;
   void finish_tool(const TurnPtr& turn, const ToolResult& result) const;
   void fail(const TurnPtr& turn, const RpcError& error) const;
 
@@ -140,16 +138,17 @@ class Server {
   Round::Done rerun(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
                     std::function<void(const Error&)> failed) const;
 
+  /// Carries out a call that is not one of a tool; `members` renders what it is for.
+  template <typename T>
+  void conclude(const TurnPtr& turn, Json arguments, Json progress_token,
+                std::function<Outcome<T>(Call& call)> handler,
+                std::function<std::string(const T& result)> members) const;
+
   /// A result of JSON text `members`, which may be empty.
   Reply complete(const Turn& turn, std::string_view members) const {
     return result(turn, "complete", members);
   }
   Reply result(const Turn& turn, std::string_view type, std::string_view members) const;
-  /// What tells a session of changes, made if there is none yet. Errors: see Hub::subscribe.
-  Result<std::shared_ptr<Subscription>> subscription_of(
-      const std::shared_ptr<Session>& session) const;
-  /// Ends an open subscriptions/listen with a result.
-  void close_listen(Turn& turn, const Json& meta) const;
   /// JSON text that ends a list of what never changes, or a result that shows stored data.
   std::string_view static_hints(const Revision& revision) const noexcept;
   std::string_view data_hints(const Revision& revision) const noexcept;
@@ -167,7 +166,7 @@ class Server {
   mutable Tasks tasks_;
   /// What it calls uses all of the above.
   mutable Deadlines deadlines_;
-  /// Null if nothing ever changes. Last, so that none outlives what it ends with.
+  /// Null if nothing ever changes.
   const std::unique_ptr<Listens> listens_;
 };
 

@@ -46,6 +46,9 @@ class Session {
   bool finish(const Json& id);
   /// Fires the token of a request in flight; others are nothing to us: it may just have finished.
   void cancel(const Json& id);
+  /// `cancelled` is called once if that request is cancelled, at once if it has been; not after it
+  /// finished. Must not block.
+  void on_cancel(const Json& id, std::function<void()> cancelled);
   void cancel_all();
 
   /// The result of a request of ours, or why there is none: Unavailable if it could not be sent or
@@ -75,12 +78,18 @@ class Session {
   void subscribe(std::shared_ptr<Subscription> subscription);
 
  private:
+  struct InFlight {
+    CancelToken cancel;
+    bool is_cancelled = false;
+    std::function<void()> cancelled = nullptr;
+  };
+
   std::atomic<const Revision*> revision_;
   std::atomic<int> log_level_{-1};
   mutable Mutex mutex_;
   Json capabilities_ QV_GUARDED_BY(mutex_) = Json::object();
   /// By the id's JSON text: 7 and "7" are different ids.
-  std::map<std::string, CancelToken> in_flight_ QV_GUARDED_BY(mutex_);
+  std::map<std::string, InFlight> in_flight_ QV_GUARDED_BY(mutex_);
   std::map<std::string, Answered> asked_ QV_GUARDED_BY(mutex_);
   std::uint64_t asks_ QV_GUARDED_BY(mutex_) = 0;
   bool ended_ QV_GUARDED_BY(mutex_) = false;

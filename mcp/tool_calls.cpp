@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "core/log.h"
+#include "mcp/fields.h"
 #include "mcp/progress.h"
 #include "mcp/request_meta.h"
 #include "mcp/server.h"
@@ -39,7 +40,7 @@ Json required_of(const Tool& tool) {
 }
 
 std::string tool_members(const Revision& revision, const ToolResult& result) {
-  std::string members = "\"content\":" + to_text(result.content);
+  std::string members = "\"content\":" + content_text(result.content, revision);
   if (result.is_error) members += ",\"isError\":true";
   // Revisions that know it demand an object.
   if (revision.structured_content && !result.structured.empty()) {
@@ -113,7 +114,7 @@ bool Server::start_task(const TurnPtr& turn) const {
 
 Call Server::call_of(const TurnPtr& turn, const Json& arguments, const Json& token) const {
   CallContext context;
-  const bool may_be_task = can_poll_tasks(*turn);
+  const bool may_be_task = turn->request.method == "tools/call" && can_poll_tasks(*turn);
   context.deadline = std::chrono::steady_clock::now() +
                      (may_be_task ? options_.task_timeout : options_.call_timeout);
   context.cancel = turn->cancel;

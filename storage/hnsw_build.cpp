@@ -89,6 +89,11 @@ Status HnswIndex::prepare(Work& work) {
     // A node that is linked but not published yet would be taken for a dead one.
     if (draining_ > 0) return Done{};
     QV_CHECK(begin_rebuild(*work.graph));
+    // Nothing to copy: no step would come back to end it.
+    if (rebuild_->todo.empty()) {
+      work.retired = finish_rebuild();
+      work.graph = graph();
+    }
   }
   if (rebuild_ && (queue_.empty() || ++rebuild_->steps % kDrainEvery != 0)) {
     take_nodes(work);

@@ -67,7 +67,7 @@ TEST_CASE("completion/complete: what does not exist is named", "[mcp]") {
   CHECK(error(of_prompt("a", "whom")) == "params.argument.name: greet has no argument \"whom\"");
   params = of_prompt("a");
   params["ref"]["name"] = "greed";
-  CHECK(error(params) == "unknown prompt \"greed\": there are greet, broken");
+  CHECK(error(params) == "unknown prompt \"greed\": there are greet, broken, asks, throws");
   params["ref"] = {{"type", "ref/resource"}, {"uri", "test://things/{id}"}};
   CHECK(error(params).starts_with("params.ref.uri: unknown template"));
   params["ref"]["uri"] = "test://items/{id}";

@@ -1,5 +1,6 @@
 #include "features.h"
 
+#include <stdexcept>
 #include <utility>
 
 #include <catch2/catch.hpp>
@@ -33,6 +34,31 @@ Outcome<PromptResult> greet(Call& call) {
       {{"role", "user"},
        {"content",
         {{"type", "resource_link"}, {"uri", "test://full"}, {"name", "full"}, {"icons", {}}}}});
+  return result;
+}
+
+Outcome<PromptResult> fail(Call&) {
+  return RpcError{rpc::kInvalidParams, "collection \"docz\" not found"};
+}
+
+Outcome<PromptResult> fall_over(Call&) {
+  throw std::runtime_error("out of luck");
+}
+
+Outcome<PromptResult> ask(Call& call) {
+  const auto answer = call.inputs.responses.find("context");
+  if (answer == call.inputs.responses.end()) {
+    return InputRequired{
+        {{"context",
+          "elicitation/create",
+          {{"message", "Which?"},
+           {"requestedSchema",
+            {{"type", "object"}, {"properties", {{"c", {{"type", "string"}}}}}}}}}},
+        nullptr};
+  }
+  PromptResult result;
+  result.messages.push_back(
+      {{"role", "user"}, {"content", {{"type", "text"}, {"text", answer->second.dump()}}}});
   return result;
 }
 
@@ -76,7 +102,6 @@ Offer featured_offer(std::shared_ptr<Hub> hub) {
   offer.about = {"featured", "Featured", "1", "Offers one of everything.", "Ask."};
   Tool tool;
   tool.name = "noop";
-  tool.title = "Noop";
   tool.description = "Does nothing.";
   tool.run = [](Call& call) -> Outcome<ToolResult> {
     call.log(LogLevel::Debug, "noop", "detail");
@@ -89,9 +114,9 @@ Offer featured_offer(std::shared_ptr<Hub> hub) {
                     "Greets somebody.",
                     {{"who", "Whom to greet", true}, {"tone", "How", false}},
                     greet},
-                   {"broken", "", "Fails.", {}, [](Call&) -> Outcome<PromptResult> {
-                      return RpcError{rpc::kInvalidParams, "collection \"docz\" not found"};
-                    }}};
+                   {"broken", "", "Fails.", {}, fail},
+                   {"asks", "", "Asks first.", {}, ask},
+                   {"throws", "", "Is broken.", {}, fall_over}};
   offer.resources = std::make_shared<FakeResources>();
   offer.complete = [](Call&, const CompletionQuery& query) -> Result<Completion> {
     Completion completion;

@@ -23,7 +23,7 @@ class FakeResources final : public Resources {
   bool can_subscribe(const std::string& uri) const override;
 };
 
-/// greet(who*, tone) says hello to `who`; broken fails; asks wants input.
+/// greet(who*, tone) says hello to `who`; broken fails; asks wants input; throws throws.
 Offer featured_offer(std::shared_ptr<Hub> hub = std::make_shared<Hub>());
 
 struct Featured {

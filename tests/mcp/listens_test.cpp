@@ -75,7 +75,7 @@ TEST_CASE("listen: first the acknowledgement of what can be told of", "[mcp]") {
       {1, "subscriptions/listen", {{"notifications", kAll}, {"_meta", test::modern_meta()}}},
       {peer.session, outlet});
   CHECK(outlet->wait(1)[0]["params"]["notifications"] == Json{{"toolsListChanged", true}});
-  bare.end_listens();
+  bare.stop();
 }
 
 TEST_CASE("listen: what it asked for, with its id, and no more", "[mcp]") {
@@ -158,7 +158,7 @@ TEST_CASE("listen: the server ends it with a result, and says so on a shared cha
   CHECK(messages[2] == result("s"));
   CHECK(by_session.use_count() == 1);
   CHECK(by_http->messages().size() == 1);
-  peer.server.end_listens();
+  peer.server.stop();
   messages = by_http->messages();
   REQUIRE(messages.size() == 2);
   CHECK(messages[1] == result("h"));

@@ -23,7 +23,7 @@ TEST_CASE("prompts/list: the fields that each revision has", "[mcp]") {
     Keys fields{"prompts"};
     if (version == "2026-07-28") fields.insert({"resultType", "_meta", "ttlMs", "cacheScope"});
     CHECK(keys_of(result) == fields);
-    REQUIRE(result["prompts"].size() == 2);
+    REQUIRE(result["prompts"].size() == 4);
     const Json& greet = result["prompts"][0];
     Keys of_prompt{"name", "description", "arguments"};
     if (version >= "2025-06-18") of_prompt.insert("title");
@@ -76,7 +76,8 @@ TEST_CASE("prompts/get: everything that is wrong is named at once", "[mcp]") {
   };
   CHECK(error(Json::object()) == "params.name: required");
   CHECK(error({{"name", 7}}) == "params.name: must be a string of 1 to 256 bytes");
-  CHECK(error({{"name", "greed"}}) == "unknown prompt \"greed\": there are greet, broken");
+  CHECK(error({{"name", "greed"}}) ==
+        "unknown prompt \"greed\": there are greet, broken, asks, throws");
   CHECK(error({{"name", "greet"}, {"arguments", {1}}}) == "params.arguments: must be an object");
   CHECK(error({{"name", "greet"}, {"arguments", {{"who", 1}}}}) ==
         "params.arguments: \"who\" must be a string");
@@ -88,6 +89,34 @@ TEST_CASE("prompts/get: everything that is wrong is named at once", "[mcp]") {
   CHECK(error({{"name", "broken"}, {"arguments", {{"x", "1"}}}}) ==
         "params.arguments: \"x\" is unknown; broken takes no arguments");
   CHECK(error({{"name", "broken"}}) == "collection \"docz\" not found");
+}
+
+TEST_CASE("prompts/get: may ask the client first", "[mcp]") {
+  Featured peer;
+  Json params{
+      {"name", "asks"},
+      {"_meta",
+       {{"io.modelcontextprotocol/clientCapabilities", {{"elicitation", Json::object()}}}}}};
+  const Json asked = peer.ask("2026-07-28", "prompts/get", params)["result"];
+  CHECK(asked["resultType"] == "input_required");
+  CHECK(asked["inputRequests"]["context"]["method"] == "elicitation/create");
+  CHECK(asked["inputRequests"]["context"]["params"]["message"] == "Which?");
+  const Json answer{{"action", "accept"}, {"content", {{"c", "x"}}}};
+  params["inputResponses"] = {{"context", answer}};
+  if (asked.contains("requestState")) params["requestState"] = asked["requestState"];
+  const Json result = peer.ask("2026-07-28", "prompts/get", params)["result"];
+  CHECK(result["resultType"] == "complete");
+  CHECK(result["messages"][0]["content"]["text"] == answer.dump());
+  // Of a client that cannot be asked, it asks nothing.
+  CHECK(peer.ask("2026-07-28", "prompts/get", {{"name", "asks"}})["error"]["code"] == -32021);
+  CHECK(peer.ask("2025-11-25", "prompts/get", {{"name", "asks"}})["error"]["code"] == -32603);
+}
+
+TEST_CASE("prompts/get: one that throws is an error of its request alone", "[mcp]") {
+  Featured peer;
+  CHECK(peer.ask("2025-11-25", "prompts/get", {{"name", "throws"}})["error"] ==
+        Json{{"code", -32603}, {"message", "the server failed to answer"}});
+  CHECK(peer.ask("2025-11-25", "prompts/list").contains("result"));
 }
 
 TEST_CASE("prompts: without any, the methods are not there", "[mcp]") {

@@ -23,6 +23,12 @@ service::Operation operation(const std::string& name, service::Access access,
   return operation;
 }
 
+service::Operation internal_operation(const std::string& name) {
+  auto made = operation(name, service::Access::Read);
+  made.shown = false;
+  return made;
+}
+
 World::World()
     : registry({operation("store", service::Access::Write, {false, true}),
                 operation("echo", service::Access::Read),

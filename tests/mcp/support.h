@@ -76,6 +76,9 @@ class FakeExecutor final : public service::Executor {
 service::Operation operation(const std::string& name, service::Access access,
                              service::Effects effects = {});
 
+/// One that surfaces use for themselves.
+service::Operation internal_operation(const std::string& name);
+
 /// echo returns its arguments; store writes; drop destroys; hold waits at `gate`; fail fails; steps
 /// reports progress 1 to 3 of 3.
 struct World {

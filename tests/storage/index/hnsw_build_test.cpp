@@ -103,6 +103,22 @@ TEST_CASE("HnswIndex: everything may be removed and come again", "[storage][inde
   CHECK(world.recall() >= 0.97);
 }
 
+TEST_CASE("HnswIndex: a graph without a live node goes, though nothing is asked any more",
+          "[storage][index]") {
+  IndexBuilder builder(1);
+  World world(8, Metric::Euclidean, builder);
+  world.add(800);
+  world.settle();
+  {
+    // The builder sees all removals at once and none afterwards.
+    const testing::Roadblock roadblock(builder);
+    while (!world.live.empty()) world.remove(world.pick());
+    CHECK(world.hnsw->counts().graph_nodes == 800);
+  }
+  testing::eventually([&] { return world.hnsw->counts().graph_nodes == 0; });
+  CHECK(world.hnsw->counts().rebuilds == 1);
+}
+
 TEST_CASE("HnswIndex: a snapshot brings back the same answers", "[storage][index]") {
   const Directory directory;
   const auto file = directory.path / "graph";
