@@ -115,6 +115,8 @@ class Server {
   void get_task(const TurnPtr& turn) const;
   void update_task(const TurnPtr& turn) const;
   void cancel_task(const TurnPtr& turn) const;
+  /// Whether the client has the extension; ends the turn if not.
+  bool knows_tasks(const TurnPtr& turn) const;
   /// The task that a request is about; null, and the turn has ended, if there is none for it.
   std::shared_ptr<Task> find_task(const TurnPtr& turn) const;
 

@@ -5,13 +5,16 @@
 
 namespace quiver::mcp {
 
-std::shared_ptr<Task> Server::find_task(const TurnPtr& turn) const {
+bool Server::knows_tasks(const TurnPtr& turn) const {
   const Json needed{{"extensions", {{kTasksExtension, Json::object()}}}};
   const Json missing = missing_capabilities(needed, turn->capabilities);
-  if (!missing.is_null()) {
-    turn->finish(refusal(*turn, missing_capability(missing)));
-    return nullptr;
-  }
+  if (missing.is_null()) return true;
+  turn->finish(refusal(*turn, missing_capability(missing)));
+  return false;
+}
+
+std::shared_ptr<Task> Server::find_task(const TurnPtr& turn) const {
+  if (!knows_tasks(turn)) return nullptr;
   const auto id = turn->request.params.find("taskId");
   if (id == turn->request.params.end() || !id->is_string()) {
     fail(turn, {rpc::kInvalidParams, "params.taskId: must be the id of a task"});

@@ -167,8 +167,7 @@ const overHttp = {
   'SDK v2 auto': (where) => sdk('v2-auto', where),
   'SDK v2 pinned': (where) => sdk('v2-modern', where),
   'AI SDK': (where) => aiSdk(where),
-  'inspector legacy': (where) => inspectorCli(where, 'legacy'),
-  'inspector modern': (where) => inspectorCli(where, 'modern'),
+  inspector: (where) => inspectorCli(where, 'modern'),
 };
 for (const [name, open] of Object.entries(overHttp)) {
   test(`${name} over HTTP`, async (t) => {
@@ -180,7 +179,7 @@ for (const [name, open] of Object.entries(overHttp)) {
 }
 
 test('SDK v1 over HTTP+SSE', async (t) => {
-  const server = await startHttp(t, environment(tempDir(), { QV_MCP_LEGACY_SSE: 'true' }));
+  const server = await startHttp(t, environment(tempDir(), { QV_SERVER_LEGACY_SSE: 'true' }));
   const client = await sdk('v1', { sse: server.url.replace(/mcp$/, 'sse') });
   t.after(() => client.close());
   await play(t, client, server.pid);
@@ -191,7 +190,7 @@ const overStdio = {
   'SDK v2 auto': (where) => sdk('v2-auto', where),
   'SDK v2 pinned': (where) => sdk('v2-modern', where),
   'AI SDK': (where) => aiSdk(where),
-  inspector: (where) => inspectorCli(where, 'auto'),
+  inspector: (where) => inspectorCli(where, 'legacy'),
 };
 for (const [name, open] of Object.entries(overStdio)) {
   test(`${name} over stdio`, async (t) => {
@@ -209,11 +208,9 @@ function ownSettings(env) {
 
 test('inspector --strict finds no fault with the tools', async (t) => {
   const server = await startHttp(t, environment(tempDir()));
-  for (const era of ['legacy', 'modern']) {
-    const { run } = inspectorCli({ url: server.url }, era);
-    const { code, err } = await run(['--method', 'tools/list', '--strict']);
-    assert.equal(code, 0, err);
-  }
+  const { run } = inspectorCli({ url: server.url }, 'auto');
+  const { code, err } = await run(['--method', 'tools/list', '--strict']);
+  assert.equal(code, 0, err);
 });
 
 test('the clients speak the eras they are meant to', async (t) => {
@@ -224,7 +221,6 @@ test('the clients speak the eras they are meant to', async (t) => {
   for (const [era, revision] of [
     ['legacy', '2025-11-25'],
     ['auto', '2026-07-28'],
-    ['modern', '2026-07-28'],
   ]) {
     const { protocolVersion } = await inspectorCli({ url: server.url }, era).ask('initialize');
     assert.equal(protocolVersion, revision, era);
