@@ -15,6 +15,8 @@ namespace {
 
 service::Registry with_export(const service::Registry& catalogue) {
   std::vector<service::Operation> operations = catalogue.operations();
+  const auto& internal = catalogue.internal_operations();
+  operations.insert(operations.end(), internal.begin(), internal.end());
   operations.push_back(export_page_operation());
   return service::Registry(std::move(operations));
 }

@@ -76,7 +76,8 @@ void Server::unsubscribe(const TurnPtr& turn) const {
 void Server::listen(const TurnPtr& turn) const {
   const auto asked = read_listen_filter(turn->request.params);
   if (!asked.ok()) return fail(turn, rpc_error(asked.error()));
-  // Nobody is told of tasks: who asks for it finds so in what is acknowledged, if it may ask at all.
+  // Nobody is told of tasks: who asks for it finds so in what is acknowledged, if it may ask at
+  // all.
   if (turn->request.params.at("notifications").contains("taskIds") && !knows_tasks(turn)) return;
   if (!begin(*turn)) return;
   const Status opened = listens_->open(turn, honoured(*asked, offer_));

@@ -13,8 +13,11 @@ Result<Completion> complete_with(service::Executor& executor, const Call& call, 
   const auto found = executor.invoke(call.context, "complete", arguments);
   if (!found.ok()) {
     const ErrorCode code = found.error().code;
-    // Half typed, it need not be a name yet.
-    if (code == ErrorCode::NotFound || code == ErrorCode::InvalidArgument) return Completion{};
+    // The collection is half typed, perhaps, and need not be one yet.
+    const bool names_one = !collection.is_null();
+    if (names_one && (code == ErrorCode::NotFound || code == ErrorCode::InvalidArgument)) {
+      return Completion{};
+    }
     return found.error();
   }
   Completion completion;
