@@ -21,6 +21,8 @@ constexpr std::size_t kFanOutThreads = 4;
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 // A client that repeats a deletion does so within its own timeout.
 constexpr std::int64_t kDroppedKeptMs = std::int64_t{3600} * 1000;
+// Answers that one deletion forgets: a transaction has room for so many and its own keys.
+constexpr std::size_t kForgottenAtOnce = 100;
 
 std::string key(std::string_view prefix, std::string_view rest) {
   return std::string(prefix).append(rest);
@@ -69,14 +71,14 @@ Status LocalCollections::ensure_open() {
 Status LocalCollections::load_catalogue() {
   QV_CHECK(shards_.sweep());
   std::set<std::string> known;
-  QV_TRY(const auto unfinished, store_->list(kDropping));
-  for (const auto& entry : unfinished) {
+  QV_TRY(const auto unfinished, store_->list({}, kDropping));
+  for (const auto& entry : unfinished.entries) {
     const auto id = entry.key.substr(kDropping.size());
     known.insert(id);
     remove_files(id);
   }
-  QV_TRY(const auto entries, store_->list(kSpecs));
-  for (const auto& entry : entries) {
+  QV_TRY(const auto stored, store_->list({}, kSpecs));
+  for (const auto& entry : stored.entries) {
     const Json json = Json::parse(entry.value, nullptr, false);
     QV_TRY(auto spec, CollectionSpec::from_json(json));
     known.insert(spec.id);
@@ -106,7 +108,8 @@ Status LocalCollections::check_complete(const std::set<std::string>& known) cons
 void LocalCollections::remove_files(const std::string& collection_id) {
   auto removed = shards_.drop_collection(collection_id);
   if (removed.ok()) {
-    const auto forgotten = store_->txn({}, {{key(kDropping, collection_id), std::nullopt}});
+    const auto forgotten =
+        decided(store_->txn({}, {}, {{key(kDropping, collection_id), std::nullopt}}));
     if (!forgotten.ok()) removed = forgotten.error();
   }
   if (!removed.ok()) {
@@ -154,7 +157,7 @@ Result<Collections::Created> LocalCollections::create(const CallContext& call,
   const std::lock_guard lock(mutex_);
   QV_CHECK(ensure_open());
   const auto found = collections_.find(spec.name);
-  if (found == collections_.end()) return register_collection(std::move(spec));
+  if (found == collections_.end()) return register_collection(call, std::move(spec));
   const std::string differs = difference(found->second->spec(), spec);
   if (!differs.empty()) {
     return Error{ErrorCode::AlreadyExists,
@@ -163,13 +166,15 @@ Result<Collections::Created> LocalCollections::create(const CallContext& call,
   return Created{found->second, true};
 }
 
-Result<Collections::Created> LocalCollections::register_collection(CollectionSpec spec) {
+Result<Collections::Created> LocalCollections::register_collection(const CallContext& call,
+                                                                   CollectionSpec spec) {
   spec.id = RequestId::random().hex();
   spec.created_at_ms = clock_.wall_ms();
   const std::string name_key = key(kNames, spec.name);
   const std::string spec_key = key(kSpecs, spec.id);
-  QV_TRY(const auto outcome, store_->txn({{name_key, Revision{0}}, {spec_key, Revision{0}}},
-                                         {{name_key, spec.id}, {spec_key, spec.to_json().dump()}}));
+  QV_TRY(const auto outcome,
+         decided(store_->txn(call, {{name_key, Revision{0}}, {spec_key, Revision{0}}},
+                             {{name_key, spec.id}, {spec_key, spec.to_json().dump()}})));
   if (outcome == TxnOutcome::Conflict) {
     return Error{ErrorCode::Internal, "the catalogue and the coordination store disagree"};
   }
@@ -187,7 +192,7 @@ Result<std::uint64_t> LocalCollections::drop(const CallContext& call, std::strin
     const std::lock_guard lock(mutex_);
     QV_CHECK(ensure_open());
     if (!call.request_id.empty()) {
-      QV_TRY(const auto before, store_->get(key(kDropped, call.request_id.hex())));
+      QV_TRY(const auto before, store_->get(call, key(kDropped, call.request_id.hex())));
       if (before) return Json::parse(before->value).at("points").get<std::uint64_t>();
     }
     const auto found = collections_.find(name);
@@ -210,8 +215,9 @@ Result<std::uint64_t> LocalCollections::drop(const CallContext& call, std::strin
                           {key(kSpecs, target->spec().id), std::nullopt},
                           {key(kDropping, target->spec().id), std::string(name)}};
     const std::int64_t now = clock_.wall_ms();
-    QV_TRY(const auto earlier, store_->list(kDropped));
-    for (const auto& entry : earlier) {
+    QV_TRY(const auto earlier, store_->list(call, kDropped));
+    for (const auto& entry : earlier.entries) {
+      if (puts.size() == kForgottenAtOnce) break;
       const auto at_ms = Json::parse(entry.value).at("at_ms").get<std::int64_t>();
       if (at_ms + kDroppedKeptMs < now) puts.push_back({entry.key, std::nullopt});
     }
@@ -219,7 +225,7 @@ Result<std::uint64_t> LocalCollections::drop(const CallContext& call, std::strin
       puts.push_back(
           {key(kDropped, call.request_id.hex()), Json{{"points", points}, {"at_ms", now}}.dump()});
     }
-    QV_TRY(const auto outcome, store_->txn({}, puts));
+    QV_TRY(const auto outcome, decided(store_->txn(call, {}, puts)));
     static_cast<void>(outcome);  // Without compares there is no conflict.
     collections_.erase(found);
   }

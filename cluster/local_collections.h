@@ -50,7 +50,7 @@ class LocalCollections final : public Collections {
   Status load_catalogue();
   /// Errors: Corruption if there are files of a collection whose id is not among `known`.
   Status check_complete(const std::set<std::string>& known) const;
-  Result<Created> register_collection(CollectionSpec spec);
+  Result<Created> register_collection(const CallContext& call, CollectionSpec spec);
   /// Removes the files of a deleted collection, or leaves that to the next start.
   void remove_files(const std::string& collection_id);
   Error not_found(std::string_view name) const;

@@ -1,18 +1,11 @@
 #pragma once
 
-#include <optional>
-#include <string>
-#include <string_view>
+#include "core/base64.h"
 
 namespace quiver::service {
 
-/// Which two characters stand for 62 and 63, and whether the end is padded (RFC 4648, 4 and 5).
-enum class Base64 { Standard, Url };
-
-/// Bytes as text: Standard with padding, Url without.
-std::string base64_encode(std::string_view bytes, Base64 alphabet);
-
-/// Nothing unless `text` is exactly what base64_encode() makes of some bytes.
-std::optional<std::string> base64_decode(std::string_view text, Base64 alphabet);
+using quiver::Base64;
+using quiver::base64_decode;
+using quiver::base64_encode;
 
 }  // namespace quiver::service

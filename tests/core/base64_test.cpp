@@ -1,15 +1,15 @@
 // Test vectors of RFC 4648, section 10.
 
-#include "service/base64.h"
+#include "core/base64.h"
 
 #include <random>
 
 #include <catch2/catch.hpp>
 
-namespace quiver::service {
+namespace quiver {
 namespace {
 
-TEST_CASE("base64: encodes the vectors of the RFC", "[service]") {
+TEST_CASE("base64: encodes the vectors of the RFC", "[core]") {
   const auto standard = [](const char* text) { return base64_encode(text, Base64::Standard); };
   CHECK(standard("") == "");
   CHECK(standard("f") == "Zg==");
@@ -22,7 +22,7 @@ TEST_CASE("base64: encodes the vectors of the RFC", "[service]") {
   CHECK(base64_encode("\xFB\xFF", Base64::Url) == "-_8");
 }
 
-TEST_CASE("base64: what was encoded decodes to itself", "[service]") {
+TEST_CASE("base64: what was encoded decodes to itself", "[core]") {
   std::mt19937 random(7);
   for (std::size_t size = 0; size < 100; ++size) {
     std::string bytes(size, '\0');
@@ -33,7 +33,7 @@ TEST_CASE("base64: what was encoded decodes to itself", "[service]") {
   }
 }
 
-TEST_CASE("base64: each text of bytes has one spelling, all others are refused", "[service]") {
+TEST_CASE("base64: each text of bytes has one spelling, all others are refused", "[core]") {
   for (const char* text : {"Zg", "Zg=", "Zg===", "Z===", "Zh==", "Zm9=", "Zm 9v", "Zm9v\n",
                            "====", "-_8=", "Zg==Zg=="}) {
     INFO(text);
@@ -46,4 +46,4 @@ TEST_CASE("base64: each text of bytes has one spelling, all others are refused",
 }
 
 }  // namespace
-}  // namespace quiver::service
+}  // namespace quiver

@@ -1,9 +1,9 @@
-#include "service/base64.h"
+#include "core/base64.h"
 
 #include <array>
 #include <cstdint>
 
-namespace quiver::service {
+namespace quiver {
 namespace {
 
 constexpr std::uint8_t kNone = 255;
@@ -71,4 +71,4 @@ std::optional<std::string> base64_decode(std::string_view text, Base64 alphabet)
   return out;
 }
 
-}  // namespace quiver::service
+}  // namespace quiver
