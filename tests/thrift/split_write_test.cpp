@@ -1,0 +1,82 @@
+#include "thrift/split_write.h"
+
+#include <set>
+
+#include <catch2/catch.hpp>
+
+#include "core/limits.h"
+#include "tests/thrift/builders.h"
+#include "thrift/codec_calls.h"
+
+namespace {
+
+using namespace quiver;
+using namespace quiver::thrift;
+using quiver::testing::Builder;
+
+template <typename Kind>
+const Kind& as(const WriteCall& write) {
+  return std::get<Kind>(std::get<Mutation>(write));
+}
+
+TEST_CASE("split_write: a write that fits is its only part", "[thrift]") {
+  Builder random(1);
+  const auto points = random.points(100, 8);
+  const auto parts = split_write(Mutation(UpsertPoints{points}));
+  REQUIRE(parts.size() == 1);
+  CHECK(quiver::testing::same(as<UpsertPoints>(parts[0]).points, points));
+  const auto filter = Filter::parse(Json::parse(R"({"a": 1})")).value();
+  CHECK(split_write(EraseMatching{filter}).size() == 1);
+  CHECK(split_write(Mutation(ErasePoints{})).size() == 1);
+}
+
+TEST_CASE("split_write: parts are small, in order, and the whole together", "[thrift]") {
+  Builder random(2);
+  auto points = random.points(999, 1536);
+  for (std::size_t i = 0; i < 5; ++i) {
+    points[i * 7].payload = {{"text", std::string(900'000, '\n')}};
+  }
+  const auto parts = split_write(Mutation(UpsertPoints{points}));
+  CHECK(parts.size() > 2);
+  std::vector<Point> together;
+  for (const auto& part : parts) {
+    CHECK(encode_write(part).ok());
+    for (const auto& point : as<UpsertPoints>(part).points) together.push_back(point);
+  }
+  CHECK(quiver::testing::same(together, points));
+  CHECK(split_write(Mutation(UpsertPoints{points})).size() == parts.size());
+}
+
+TEST_CASE("split_write: lists of ids are divided by number and by bytes", "[thrift]") {
+  std::vector<PointId> ids;
+  for (std::uint64_t i = 0; i < 25'000; ++i) ids.emplace_back(i);
+  const auto erase = split_write(Mutation(ErasePoints{ids}));
+  REQUIRE(erase.size() == 3);
+  CHECK(as<ErasePoints>(erase[2]).ids.size() == 5000);
+  CHECK(as<ErasePoints>(erase[2]).ids.front() == PointId(20'000));
+
+  const auto expired = split_write(Mutation(EraseExpired{ids, 77}), 13 * 100);
+  CHECK(expired.size() == 250);
+  CHECK(as<EraseExpired>(expired.back()).before_ms == 77);
+
+  const UpdatePayload update{ids, UpdatePayload::Mode::Replace, {{"a", 1}}};
+  const auto updates = split_write(Mutation(update));
+  REQUIRE(updates.size() == 3);
+  CHECK(as<UpdatePayload>(updates[1]).payload == update.payload);
+  CHECK(as<UpdatePayload>(updates[1]).mode == UpdatePayload::Mode::Replace);
+}
+
+TEST_CASE("part_id: each part of each division has an id of its own", "[thrift]") {
+  const auto whole = RequestId::from_hex("00112233445566778899aabbccddeeff").value();
+  CHECK(part_id(whole, 0, 1) == whole);
+  CHECK(part_id(RequestId{}, 3, 7).empty());
+  std::set<RequestId> seen{whole};
+  for (std::size_t parts = 2; parts < 20; ++parts) {
+    for (std::size_t part = 0; part < parts; ++part) {
+      CHECK(seen.insert(part_id(whole, part, parts)).second);
+      CHECK(part_id(whole, part, parts) == part_id(whole, part, parts));
+    }
+  }
+}
+
+}  // namespace

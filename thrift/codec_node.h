@@ -1,0 +1,34 @@
+#pragma once
+
+#include <quiver_wire/node_types.h>
+
+#include "thrift/calls.h"
+
+/// Between core types and generated structs: copies of shards, and calls to the node itself. The
+/// rules and errors are those of codec.h.
+namespace quiver::thrift {
+
+/// Errors: InvalidArgument unless 1 to kNameBytesMax bytes of UTF-8.
+Status check_token_name(std::string_view text, std::string_view what);
+
+Result<wire::CheckpointReply> encode_checkpoint(const Checkpoint& checkpoint);
+/// File names are relative and do not leave the directory.
+Result<Checkpoint> decode_checkpoint(const wire::CheckpointReply& reply);
+
+Result<wire::ChunkRequest> encode_chunk_call(const ChunkCall& chunk);
+Result<ChunkCall> decode_chunk_call(const wire::ChunkRequest& request);
+/// Errors: InvalidArgument if `bytes` is more than `wanted`.
+Result<wire::ChunkReply> encode_chunk(std::string bytes, std::size_t wanted);
+/// Errors: Corruption if the checksum does not match.
+Result<std::string> decode_chunk(wire::ChunkReply&& reply, std::size_t wanted);
+
+Result<wire::JoinRequest> encode_join(const JoinCall& request);
+Result<JoinCall> decode_join(const wire::JoinRequest& request);
+Result<wire::JoinReply> encode_welcome(const Welcome& welcome);
+Result<Welcome> decode_welcome(const wire::JoinReply& reply);
+
+Result<HeartbeatEcho> decode_echo(const wire::HeartbeatReply& reply);
+Result<wire::StatusReply> encode_status(const NodeStatus& status);
+Result<NodeStatus> decode_status(const wire::StatusReply& reply);
+
+}  // namespace quiver::thrift

@@ -1,0 +1,99 @@
+#include "thrift/split_write.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "core/limits.h"
+#include "core/text.h"
+#include "thrift/codec.h"
+
+namespace quiver::thrift {
+namespace {
+
+/// Runs of `items`, each of at most `count_max` and, unless it is one item, `bytes` by `size_of`.
+template <typename Item, typename SizeOf>
+std::vector<std::vector<Item>> runs(std::vector<Item> items, std::size_t count_max,
+                                    std::size_t bytes, const SizeOf& size_of) {
+  std::vector<std::vector<Item>> out;
+  std::size_t used = 0;
+  for (auto& item : items) {
+    const std::size_t size = size_of(item);
+    if (out.empty() || out.back().size() == count_max || used + size > bytes) {
+      out.emplace_back();
+      used = 0;
+    }
+    used += size;
+    out.back().push_back(std::move(item));
+  }
+  // A write of nothing is still a write.
+  if (out.empty()) out.emplace_back();
+  return out;
+}
+
+std::size_t id_bytes(const PointId& id) {
+  return id.key().size() + sizeof(std::uint32_t);
+}
+
+std::vector<WriteCall> split(UpsertPoints write, std::size_t bytes) {
+  std::vector<WriteCall> out;
+  const auto size = [](const Point& point) { return wire_bytes(point, true); };
+  for (auto& run : runs(std::move(write.points), limits::kBatchPointsMax, bytes, size)) {
+    out.emplace_back(Mutation(UpsertPoints{std::move(run)}));
+  }
+  return out;
+}
+
+std::vector<WriteCall> split(ErasePoints write, std::size_t bytes) {
+  std::vector<WriteCall> out;
+  for (auto& run : runs(std::move(write.ids), kIdsMax, bytes, id_bytes)) {
+    out.emplace_back(Mutation(ErasePoints{std::move(run)}));
+  }
+  return out;
+}
+
+std::vector<WriteCall> split(EraseExpired write, std::size_t bytes) {
+  std::vector<WriteCall> out;
+  for (auto& run : runs(std::move(write.ids), kIdsMax, bytes, id_bytes)) {
+    out.emplace_back(Mutation(EraseExpired{std::move(run), write.before_ms}));
+  }
+  return out;
+}
+
+std::vector<WriteCall> split(const UpdatePayload& write, std::size_t bytes) {
+  std::vector<WriteCall> out;
+  const std::size_t payload = wire_bytes(write.payload);
+  const std::size_t room = bytes > payload ? bytes - payload : 0;
+  for (auto& run : runs(write.ids, kIdsMax, room, id_bytes)) {
+    out.emplace_back(Mutation(UpdatePayload{std::move(run), write.mode, write.payload}));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<WriteCall> split_write(WriteCall write, std::size_t bytes) {
+  if (auto* mutation = std::get_if<Mutation>(&write)) {
+    return std::visit([&](auto& value) { return split(std::move(value), bytes); }, *mutation);
+  }
+  std::vector<WriteCall> out;
+  out.push_back(std::move(write));
+  return out;
+}
+
+RequestId part_id(const RequestId& whole, std::size_t part, std::size_t parts) {
+  if (whole.empty() || parts <= 1) return whole;
+  // Both numbers: the parts of another division of the same write are other writes.
+  std::string seed(whole.bytes.begin(), whole.bytes.end());
+  seed += "/" + std::to_string(part) + "/" + std::to_string(parts);
+  RequestId id;
+  const std::uint64_t high = stable_hash(seed + "/high");
+  const std::uint64_t low = stable_hash(seed + "/low");
+  std::memcpy(id.bytes.data(), &high, sizeof(high));
+  std::memcpy(id.bytes.data() + sizeof(high), &low, sizeof(low));
+  return id;
+}
+
+}  // namespace quiver::thrift
