@@ -32,6 +32,23 @@ constexpr Seq next(Seq seq) noexcept {
   return Seq{raw(seq) + 1};
 }
 
+/// Names a server for ever: 32 hexadecimal digits, drawn at its first start and kept on its disk.
+struct NodeId {
+  std::string text;
+
+  auto operator<=>(const NodeId&) const = default;
+  bool empty() const noexcept { return text.empty(); }
+};
+
+/// Names one physical copy of a shard: 32 hexadecimal digits. A disk that was wiped and filled
+/// again holds other copies than before.
+struct CopyId {
+  std::string text;
+
+  auto operator<=>(const CopyId&) const = default;
+  bool empty() const noexcept { return text.empty(); }
+};
+
 /// Names one write of one client across retries: the same id takes effect once.
 /// All zero means "no id": such a write is not deduplicated.
 struct RequestId {

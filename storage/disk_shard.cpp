@@ -19,6 +19,7 @@ namespace {
 constexpr const char* kDatabase = "rocksdb";
 constexpr const char* kTailFile = "TAIL";
 constexpr const char* kIndexFile = "index.graph";
+constexpr const char* kManifestFile = "MANIFEST";
 /// Vectors read at once when the index lacks them.
 constexpr std::size_t kVectorsPerRead = 256;
 /// Slots left for entries that are in the log and not applied yet.
@@ -88,6 +89,18 @@ Result<std::unique_ptr<DiskShard>> DiskShard::open(const std::filesystem::path& 
   out->writer_ = std::make_unique<ShardWriter>(*out->state_, mark);
   out->publish_applied(mark.applied);
   return out;
+}
+
+Result<std::unique_ptr<DiskShard>> DiskShard::open_existing(const std::filesystem::path& directory,
+                                                            const CollectionSpec& spec,
+                                                            ShardId shard,
+                                                            ShardEnvironment& environment) {
+  if (const auto stored = read_manifest(directory); !stored.ok()) {
+    const bool missing = stored.error().code == ErrorCode::NotFound;
+    return missing ? Error{ErrorCode::Corruption, "there is no shard in " + directory.string()}
+                   : stored.error();
+  }
+  return open(directory, spec, shard, environment);
 }
 
 Status DiskShard::open_database(const CollectionSpec& spec, ShardId shard,
@@ -327,6 +340,25 @@ ShardStats DiskShard::stats() const {
 Status DiskShard::flush_index(const CallContext& call) {
   QV_CHECK(index_->wait_indexed(call));
   return snapshots_->save(call);
+}
+
+Result<LogPosition> DiskShard::checkpoint(const std::filesystem::path& directory) {
+  QV_CHECK(log_->check_writable());
+  QV_CHECK(make_directories(directory, "the checkpoint"));
+  QV_CHECK(rocks_->checkpoint(directory / kDatabase));
+  for (const char* name : {kTailFile, kIndexFile, kManifestFile}) {
+    std::error_code problem;
+    const auto from = directory_ / name;
+    if (!std::filesystem::exists(from, problem)) continue;
+    // The mark is written in place, all else is replaced whole: only the mark needs a copy.
+    if (name == kTailFile) {
+      std::filesystem::copy_file(from, directory / name, problem);
+    } else {
+      std::filesystem::create_hard_link(from, directory / name, problem);
+    }
+    if (problem) return file_error(problem.value(), "make a checkpoint of the shard");
+  }
+  return tail();
 }
 
 }  // namespace quiver::storage

@@ -40,6 +40,10 @@ class DiskShard final : public Shard {
                                                  const CollectionSpec& spec, ShardId shard,
                                                  ShardEnvironment& environment,
                                                  std::shared_ptr<void> lease = nullptr);
+  /// The same for a shard that must be there. Errors: also Corruption if it is not.
+  static Result<std::unique_ptr<DiskShard>> open_existing(const std::filesystem::path& directory,
+                                                          const CollectionSpec& spec, ShardId shard,
+                                                          ShardEnvironment& environment);
   ~DiskShard() override;
 
   Status append(std::span<const LogEntry> entries) override;
@@ -64,6 +68,7 @@ class DiskShard final : public Shard {
   std::vector<PointId> expired(std::int64_t now_ms, std::size_t limit) const override;
   ShardStats stats() const override;
   Status flush_index(const CallContext& call) override;
+  Result<LogPosition> checkpoint(const std::filesystem::path& directory) override;
 
  private:
   DiskShard(std::filesystem::path directory, std::shared_ptr<void> lease)

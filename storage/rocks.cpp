@@ -10,6 +10,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include "core/log.h"
@@ -150,6 +151,15 @@ Rocks::~Rocks() {
 
 Status Rocks::flush() {
   return check_rocks(db_->Flush(rocksdb::FlushOptions(), columns_), "flush the database");
+}
+
+Status Rocks::checkpoint(const std::filesystem::path& directory) {
+  constexpr std::string_view kDoing = "make a checkpoint of the database";
+  QV_CHECK(flush());
+  rocksdb::Checkpoint* made = nullptr;
+  QV_CHECK(check_rocks(rocksdb::Checkpoint::Create(db_.get(), &made), kDoing));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  return check_rocks(checkpoint->CreateCheckpoint(directory.string()), kDoing);
 }
 
 }  // namespace quiver::storage

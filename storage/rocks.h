@@ -72,6 +72,9 @@ class Rocks {
 
   /// Makes all that was written durable, write-ahead log or not.
   Status flush();
+  /// Makes `directory`, which must not exist, and in it a database that holds what this one holds:
+  /// files that do not change any more are hard links. Nobody may write meanwhile.
+  Status checkpoint(const std::filesystem::path& directory);
 
  private:
   Rocks() = default;

@@ -12,8 +12,22 @@
 
 namespace quiver::storage {
 
-/// Opens, creates and drops the shard directories below one directory, and owns what they share:
+/// Which copy of which shard a directory holds.
+struct ShardPlace {
+  /// CollectionSpec::id.
+  std::string collection;
+  ShardId shard{0};
+  CopyId copy;
+
+  auto operator<=>(const ShardPlace&) const = default;
+};
+
+/// Opens, creates and buries the shard directories below one directory, and owns what they share:
 /// the RocksDB cache and the threads that build graphs.
+///
+///     <collection id>/<shard>.<copy id>/   a copy (storage/disk_shard.h)
+///     incoming/<copy id>/                  a copy that is being received
+///     trash/                               what sweep() removes
 ///
 /// Threads: any. Must outlive the shards that it opened.
 class ShardStore {
@@ -24,24 +38,46 @@ class ShardStore {
   ShardStore(const ShardStore&) = delete;
   ShardStore& operator=(const ShardStore&) = delete;
 
-  /// Opens the shard's directory, making it if it is not there. A shard is open once.
+  /// Makes an empty copy and opens it; opens one that is there.
   ///
   /// Errors: FailedPrecondition for a newer format or a spec that differs from the stored one;
   /// Corruption; ResourceExhausted for a full disk; Unavailable for any other I/O error.
-  Result<std::unique_ptr<Shard>> open(const CollectionSpec& spec, ShardId shard);
+  Result<std::unique_ptr<Shard>> create(const CollectionSpec& spec, ShardId shard,
+                                        const CopyId& copy);
+  /// Opens a copy that was made here. A copy is open once.
+  ///
+  /// Errors: as create(); Corruption also if the copy is not on this disk: an empty one in its
+  /// stead would pass for the data.
+  Result<std::unique_ptr<Shard>> open(const CollectionSpec& spec, ShardId shard,
+                                      const CopyId& copy);
 
-  /// Removes all shards of a collection; none of them may be open. Renames first, so that a crash
-  /// in the middle leaves nothing that could come back.
-  Status drop_collection(const std::string& collection_id);
+  /// Puts a copy that is not open into the trash, so that a crash leaves nothing that could come
+  /// back. Of a copy that is not here, nothing.
+  Status bury(const ShardPlace& place);
+  /// The same for all copies of a collection; none of them may be open.
+  Status bury_collection(const std::string& collection_id);
+  /// Removes what is in the trash, which may take long.
+  Status sweep();
+
+  /// An empty directory to receive the files of a copy in; what was there is removed.
+  Result<std::filesystem::path> prepare_incoming(const CopyId& copy);
+  /// Makes the files received a copy of this store, durably. They must hold that shard of `spec`.
+  ///
+  /// Errors: Corruption if they do not; as create().
+  Status adopt(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
 
   /// Ids of the collections that have files here, in no order.
   Result<std::vector<std::string>> collections() const;
-
-  /// Finishes removals that a crash interrupted.
-  Status sweep();
+  /// The copies that have files here, in order.
+  Result<std::vector<ShardPlace>> copies() const;
 
  private:
   class State;
+
+  std::filesystem::path directory_of(const ShardPlace& place) const;
+  Status bury_directory(const std::filesystem::path& directory, const std::string& grave_name);
+  Result<std::unique_ptr<Shard>> open_place(const CollectionSpec& spec, const ShardPlace& place);
+
   std::unique_ptr<State> state_;
 };
 

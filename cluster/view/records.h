@@ -1,6 +1,5 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -15,23 +14,6 @@
 /// What the coordination store holds, one value for each key. Each type has to_json() and
 /// from_json(); from_json() fails with Corruption on anything that to_json() does not make.
 namespace quiver::cluster {
-
-/// Names a server for ever: 32 hexadecimal digits, drawn at its first start and kept on its disk.
-struct NodeId {
-  std::string text;
-
-  auto operator<=>(const NodeId&) const = default;
-  bool empty() const noexcept { return text.empty(); }
-};
-
-/// Names one physical copy of a shard: 32 hexadecimal digits. A disk that was wiped and filled
-/// again holds other copies than before.
-struct CopyId {
-  std::string text;
-
-  auto operator<=>(const CopyId&) const = default;
-  bool empty() const noexcept { return text.empty(); }
-};
 
 /// What people decided about a server. Whether it answers is another question: see ClusterView.
 ///

@@ -35,7 +35,7 @@ struct Fixture {
   Fixture() : store(dir.path(), storage::Options{}, clock) { reopen(); }
   void reopen() {
     replica.reset();
-    auto shard = store.open(line_spec(), ShardId{0});
+    auto shard = store.create(line_spec(), ShardId{0}, CopyId{std::string(32, 'c')});
     REQUIRE(shard.ok());
     auto opened = LocalReplica::open(std::move(shard).value());
     REQUIRE(opened.ok());
