@@ -18,11 +18,15 @@ constexpr std::size_t kGroupWritesMax = 256;
 // How often a waiting writer looks whether its caller has gone away.
 constexpr std::chrono::milliseconds kCancelPoll{20};
 
+Error gone() {
+  return {ErrorCode::WrongOwner, "this copy of the shard has been given up"};
+}
+
 }  // namespace
 
 struct LocalReplica::Pending {
   RequestId request_id;
-  WriteRequest request;
+  WriteRequest& request;
   /// In the group that is being committed: the outcome is on its way.
   bool taken = false;
   std::optional<Result<MutationResult>> result;
@@ -34,17 +38,18 @@ Result<std::unique_ptr<LocalReplica>> LocalReplica::open(std::unique_ptr<storage
   return std::unique_ptr<LocalReplica>(new LocalReplica(std::move(shard)));
 }
 
-Result<MutationResult> LocalReplica::write(const CallContext& call, WriteRequest request) {
-  Pending mine{call.request_id, std::move(request), false, std::nullopt};
+Result<MutationResult> LocalReplica::write(const CallContext& call, WriteRequest&& request) {
+  Pending mine{call.request_id, request, false, std::nullopt};
   std::unique_lock lock(mutex_);
   queue_.push_back(&mine);
   while (!mine.result) {
     if (!mine.taken) {
-      if (auto status = call.check(); !status.ok()) {
+      auto status = retired_ ? Status(gone()) : call.check();
+      if (!status.ok()) {
         queue_.erase(std::find(queue_.begin(), queue_.end(), &mine));
         return std::move(status).error();
       }
-      if (!leading_) {
+      if (!leading_ && !held_) {
         lead(lock);
         continue;
       }
@@ -52,6 +57,48 @@ Result<MutationResult> LocalReplica::write(const CallContext& call, WriteRequest
     changed_.wait_for(lock, kCancelPoll);
   }
   return std::move(*mine.result);
+}
+
+Result<LogPosition> LocalReplica::hold(const CallContext& call) {
+  std::unique_lock lock(mutex_);
+  if (retired_) return gone();
+  if (held_) {
+    return Error{ErrorCode::FailedPrecondition, "the shard's writes are held back already"};
+  }
+  held_ = true;
+  while (leading_) {
+    if (auto status = call.check(); !status.ok()) {
+      held_ = false;
+      changed_.notify_all();
+      return std::move(status).error();
+    }
+    changed_.wait_for(lock, kCancelPoll);
+  }
+  return shard_->tail();
+}
+
+void LocalReplica::release() {
+  {
+    const std::lock_guard lock(mutex_);
+    held_ = false;
+  }
+  changed_.notify_all();
+}
+
+void LocalReplica::retire() {
+  {
+    const std::lock_guard lock(mutex_);
+    retired_ = true;
+  }
+  changed_.notify_all();
+}
+
+Result<LogPosition> LocalReplica::checkpoint(const std::filesystem::path& directory) {
+  const std::lock_guard lock(mutex_);
+  if (!held_ || leading_) {
+    return Error{ErrorCode::FailedPrecondition, "a checkpoint needs the writes held back"};
+  }
+  return shard_->checkpoint(directory);
 }
 
 void LocalReplica::lead(std::unique_lock<std::mutex>& lock) {

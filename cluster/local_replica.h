@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -35,9 +36,20 @@ class LocalReplica {
 
   /// Durable and visible on return. A request id that was seen before gives the earlier result.
   ///
+  /// `request` is used up, but not by WrongOwner and DeadlineExceeded.
+  ///
   /// Errors: those of Shard::append and Shard::apply_through; DeadlineExceeded if the write was
-  /// still waiting for its turn, and then it does not take effect.
-  Result<MutationResult> write(const CallContext& call, WriteRequest request);
+  /// still waiting for its turn, and then it does not take effect; WrongOwner after retire().
+  Result<MutationResult> write(const CallContext& call, WriteRequest&& request);
+
+  /// Lets the running group finish and begins no other until release(); writers wait. What the log
+  /// reaches to. Errors: FailedPrecondition if they are held already; DeadlineExceeded.
+  Result<LogPosition> hold(const CallContext& call);
+  void release();
+  /// Refuses all writes from now on, those that wait included.
+  void retire();
+  /// The same as Shard::checkpoint(), while writes are held.
+  Result<LogPosition> checkpoint(const std::filesystem::path& directory);
 
   const storage::Shard& shard() const noexcept { return *shard_; }
   storage::Shard& shard() noexcept { return *shard_; }
@@ -59,6 +71,8 @@ class LocalReplica {
   /// Guarded by mutex_. Each lives on the stack of its waiting writer.
   std::deque<Pending*> queue_;
   bool leading_ = false;
+  bool held_ = false;
+  bool retired_ = false;
 };
 
 }  // namespace quiver::cluster

@@ -41,6 +41,8 @@ struct ClusterView {
   SlotList slots;
   /// By name.
   std::map<std::string, std::shared_ptr<const CollectionView>, std::less<>> collections;
+  /// By id of the collection.
+  std::map<std::string, DroppingRecord> dropping;
 
   const NodeView* find_node(const NodeId& id) const noexcept;
   const CollectionView* find_collection(std::string_view name) const noexcept;

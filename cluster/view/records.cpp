@@ -213,4 +213,27 @@ Result<ShardState> ShardState::from_json(const Json& json) {
   });
 }
 
+Json DroppingRecord::to_json() const {
+  Json ids = Json::array();
+  for (const auto& node : nodes) ids.push_back(node.text);
+  return {{"name", name}, {"nodes", std::move(ids)}};
+}
+
+Result<DroppingRecord> DroppingRecord::from_json(const Json& json) {
+  constexpr std::string_view kWhat = "record of a deleted collection";
+  return reading<DroppingRecord>(kWhat, [&]() -> Result<DroppingRecord> {
+    QV_CHECK(check_fields(json, 2, kWhat));
+    DroppingRecord out;
+    json.at("name").get_to(out.name);
+    for (const auto& node : json.at("nodes")) {
+      out.nodes.push_back({node.get<std::string>()});
+      QV_CHECK(check_id(out.nodes.back().text, kWhat));
+    }
+    if (!std::is_sorted(out.nodes.begin(), out.nodes.end())) {
+      return malformed(kWhat, "its servers are not sorted");
+    }
+    return out;
+  });
+}
+
 }  // namespace quiver::cluster

@@ -105,4 +105,15 @@ struct ShardState {
   static Result<ShardState> from_json(const Json& json);
 };
 
+/// A deleted collection, key dropping/<collection id>: gone once no server has files of it.
+struct DroppingRecord {
+  std::string name;
+  /// Sorted; those that may have files of it.
+  std::vector<NodeId> nodes;
+
+  bool operator==(const DroppingRecord&) const = default;
+  Json to_json() const;
+  static Result<DroppingRecord> from_json(const Json& json);
+};
+
 }  // namespace quiver::cluster

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "cluster/replica.h"
+#include "cluster/shard_host.h"
+
+namespace quiver::cluster {
+
+/// The copies on this server, and no others.
+///
+/// Threads: any. `host` must outlive it.
+class LocalCopies final : public Copies {
+ public:
+  LocalCopies(ShardHost& host, NodeId self) : host_(host), self_(std::move(self)) {}
+
+  /// Errors: WrongOwner if the view says that the primary is elsewhere.
+  Result<std::unique_ptr<Replica>> primary(const ClusterView& view,
+                                           const CollectionView& collection,
+                                           ShardId shard) override;
+  Status create(const CallContext& call, const ClusterView& view, const NodeId& node,
+                const CollectionSpec& spec, ShardId shard, const CopyId& copy) override;
+
+ private:
+  ShardHost& host_;
+  const NodeId self_;
+};
+
+}  // namespace quiver::cluster

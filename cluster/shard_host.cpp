@@ -1,0 +1,261 @@
+#include "cluster/shard_host.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "core/log.h"
+
+namespace quiver::cluster {
+namespace {
+
+constexpr std::chrono::seconds kHousekeepingEvery{1};
+// Expired points that one write takes: keeps its log entry small.
+constexpr std::size_t kPurgePointsMax = 1000;
+// Writes of one round for one copy: a backlog must not keep the others waiting.
+constexpr int kPurgeWritesMax = 20;
+// While its writes are held back a copy can wait with its expired points.
+constexpr std::chrono::milliseconds kPurgePatience{100};
+
+}  // namespace
+
+/// Guarded by the host's mutex, but for what `replica` points to.
+struct ShardHost::Use::Copy {
+  storage::ShardPlace place;
+  std::unique_ptr<LocalReplica> replica;
+  std::size_t users = 0;
+  /// Number of the latest use.
+  std::uint64_t last_use = 0;
+  /// One thread is opening or closing it; the others wait.
+  bool busy = false;
+  bool retired = false;
+};
+
+ShardHost::Use::Use(ShardHost& host, std::shared_ptr<Copy> copy)
+    : host_(&host), copy_(std::move(copy)) {}
+
+ShardHost::Use::~Use() {
+  let_go();
+}
+
+ShardHost::Use::Use(Use&& other) noexcept
+    : host_(std::exchange(other.host_, nullptr)), copy_(std::move(other.copy_)) {}
+
+ShardHost::Use& ShardHost::Use::operator=(Use&& other) noexcept {
+  if (this == &other) return *this;
+  let_go();
+  host_ = std::exchange(other.host_, nullptr);
+  copy_ = std::move(other.copy_);
+  return *this;
+}
+
+LocalReplica& ShardHost::Use::operator*() const noexcept {
+  // Set before the first use, and not closed while there is one.
+  return *copy_->replica;
+}
+
+void ShardHost::Use::let_go() noexcept {
+  if (host_ == nullptr) return;
+  {
+    const std::lock_guard lock(host_->mutex_);
+    --copy_->users;
+  }
+  host_->changed_.notify_all();
+  host_ = nullptr;
+  copy_.reset();
+}
+
+ShardHost::ShardHost(storage::ShardStore& store, const Clock& clock, const Options& options)
+    : store_(store), clock_(clock), options_(options), housekeeper_([this] { keep_house(); }) {}
+
+ShardHost::~ShardHost() {
+  close();
+}
+
+Result<ShardHost::Use> ShardHost::use(const CollectionSpec& spec, ShardId shard,
+                                      const CopyId& copy) {
+  return acquire(spec, {spec.id, shard, copy}, false);
+}
+
+Status ShardHost::create(const CollectionSpec& spec, ShardId shard, const CopyId& copy) {
+  QV_TRY(const auto made, acquire(spec, {spec.id, shard, copy}, true));
+  return Done{};
+}
+
+Result<ShardHost::Use> ShardHost::acquire(const CollectionSpec& spec,
+                                          const storage::ShardPlace& place, bool make) {
+  std::unique_lock lock(mutex_);
+  auto& known = copies_[place];
+  if (!known) known = std::make_shared<Copy>(Copy{place, nullptr, 0, 0, false, false});
+  const auto copy = known;
+  changed_.wait(lock, [&] { return !copy->busy || closed_; });
+  if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping; try again later"};
+  if (copy->retired) {
+    return Error{ErrorCode::WrongOwner, "this copy of the shard has been given up"};
+  }
+  if (!copy->replica) {
+    copy->busy = true;
+    lock.unlock();
+    auto opened = open(spec, place, make);
+    lock.lock();
+    copy->busy = false;
+    changed_.notify_all();
+    if (!opened.ok()) return std::move(opened).error();
+    copy->replica = std::move(opened).value();
+    if (++open_ > options_.open_max) wake_.notify_all();
+  }
+  ++copy->users;
+  copy->last_use = ++uses_;
+  return Use(*this, copy);
+}
+
+Result<std::unique_ptr<LocalReplica>> ShardHost::open(const CollectionSpec& spec,
+                                                      const storage::ShardPlace& place, bool make) {
+  try {
+    auto shard = make ? store_.create(spec, place.shard, place.copy)
+                      : store_.open(spec, place.shard, place.copy);
+    if (!shard.ok()) return std::move(shard).error();
+    return LocalReplica::open(std::move(shard).value());
+  } catch (const std::exception& problem) {
+    // Out of memory, at worst; the others must not wait for this thread for ever.
+    return Error{ErrorCode::Internal, std::string("cannot open a shard: ") + problem.what()};
+  }
+}
+
+void ShardHost::shut(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy) {
+  if (!copy->replica) return;
+  copy->busy = true;
+  auto replica = std::move(copy->replica);
+  --open_;
+  lock.unlock();
+  replica.reset();
+  lock.lock();
+  copy->busy = false;
+  changed_.notify_all();
+}
+
+void ShardHost::retire(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy) {
+  copy->retired = true;
+  changed_.wait(lock, [&] { return !copy->busy; });
+  if (copy->replica) copy->replica->retire();
+  changed_.wait(lock, [&] { return copy->users == 0 && !copy->busy; });
+  shut(lock, copy);
+}
+
+Status ShardHost::drop(const storage::ShardPlace& place) {
+  {
+    std::unique_lock lock(mutex_);
+    if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping"};
+    auto& known = copies_[place];
+    if (!known) known = std::make_shared<Copy>(Copy{place, nullptr, 0, 0, false, false});
+    const auto copy = known;
+    retire(lock, copy);
+  }
+  auto buried = store_.bury(place);
+  {
+    const std::lock_guard lock(mutex_);
+    copies_.erase(place);
+  }
+  QV_CHECK(std::move(buried));
+  return store_.sweep();
+}
+
+Status ShardHost::drop_collection(const std::string& collection_id) {
+  {
+    std::unique_lock lock(mutex_);
+    if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping"};
+    std::vector<std::shared_ptr<Copy>> mine;
+    for (const auto& [place, copy] : copies_) {
+      if (place.collection == collection_id) mine.push_back(copy);
+    }
+    for (const auto& copy : mine) retire(lock, copy);
+    for (const auto& copy : mine) copies_.erase(copy->place);
+  }
+  QV_CHECK(store_.bury_collection(collection_id));
+  return store_.sweep();
+}
+
+std::size_t ShardHost::open_copies() const {
+  const std::lock_guard lock(mutex_);
+  return open_;
+}
+
+void ShardHost::purge_expired() {
+  std::vector<Use> open;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [unused, copy] : copies_) {
+      if (!copy->replica || copy->busy || copy->retired) continue;
+      ++copy->users;
+      open.push_back(Use(*this, copy));
+    }
+  }
+  const auto now_ms = clock_.wall_ms();
+  for (auto& use : open) {
+    for (int i = 0; i < kPurgeWritesMax; ++i) {
+      auto ids = use->shard().expired(now_ms, kPurgePointsMax);
+      if (ids.empty()) break;
+      CallContext call;
+      call.deadline = std::chrono::steady_clock::now() + kPurgePatience;
+      const auto purged = use->write(call, Mutation{EraseExpired{std::move(ids), now_ms}});
+      if (purged.ok()) continue;
+      if (purged.error().code != ErrorCode::DeadlineExceeded) {
+        QV_LOG_WARN("purge_failed error=\"{}\"", purged.error().message);
+      }
+      break;
+    }
+    use = {};
+  }
+}
+
+std::shared_ptr<ShardHost::Copy> ShardHost::idle_longest() const {
+  std::shared_ptr<Copy> longest;
+  for (const auto& [unused, copy] : copies_) {
+    if (!copy->replica || copy->users != 0 || copy->busy) continue;
+    if (!longest || copy->last_use < longest->last_use) longest = copy;
+  }
+  return longest;
+}
+
+void ShardHost::close_idle() {
+  std::unique_lock lock(mutex_);
+  while (open_ > options_.open_max) {
+    const auto copy = idle_longest();
+    if (!copy) return;
+    shut(lock, copy);
+  }
+}
+
+void ShardHost::keep_house() {
+  std::unique_lock lock(mutex_);
+  while (!closed_) {
+    wake_.wait_for(lock, kHousekeepingEvery,
+                   [this] { return closed_ || open_ > options_.open_max; });
+    if (closed_) return;
+    lock.unlock();
+    close_idle();
+    purge_expired();
+    lock.lock();
+    // Beyond the bound with all of them in use: there is nothing to do until one is let go.
+    if (open_ > options_.open_max) {
+      wake_.wait_for(lock, kHousekeepingEvery, [this] { return closed_; });
+    }
+  }
+}
+
+void ShardHost::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  wake_.notify_all();
+  changed_.notify_all();
+  if (housekeeper_.joinable()) housekeeper_.join();
+  std::unique_lock lock(mutex_);
+  std::vector<std::shared_ptr<Copy>> all;
+  for (const auto& [unused, copy] : copies_) all.push_back(copy);
+  for (const auto& copy : all) retire(lock, copy);
+  copies_.clear();
+}
+
+}  // namespace quiver::cluster

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "cluster/local_replica.h"
+#include "core/clock.h"
+#include "storage/shard_store.h"
+
+namespace quiver::cluster {
+
+/// The copies of shards on this server. Opens one at its first use and closes those that have been
+/// idle for longest when too many are open; erases points that have expired, of open copies.
+///
+/// Threads: any. Must outlive what use() gave out.
+class ShardHost {
+ public:
+  struct Options {
+    /// Copies that stay open while they are idle; at least 1.
+    std::size_t open_max = 256;
+  };
+
+  /// `store` and `clock` must outlive it. Starts a thread for its housekeeping.
+  ShardHost(storage::ShardStore& store, const Clock& clock, const Options& options);
+  /// close().
+  ~ShardHost();
+  ShardHost(const ShardHost&) = delete;
+  ShardHost& operator=(const ShardHost&) = delete;
+
+  /// Keeps a copy open.
+  class Use {
+   public:
+    Use() = default;
+    ~Use();
+    Use(Use&& other) noexcept;
+    Use& operator=(Use&& other) noexcept;
+
+    LocalReplica& operator*() const noexcept;
+    LocalReplica* operator->() const noexcept { return &**this; }
+
+   private:
+    friend class ShardHost;
+    struct Copy;
+    Use(ShardHost& host, std::shared_ptr<Copy> copy);
+    void let_go() noexcept;
+
+    ShardHost* host_ = nullptr;
+    std::shared_ptr<Copy> copy_;
+  };
+
+  /// Errors: as storage::ShardStore::open(); WrongOwner if the copy is being given up; Unavailable
+  /// after close().
+  Result<Use> use(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
+  /// Makes an empty copy; of one that is here, nothing. Errors: as storage::ShardStore::create().
+  Status create(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
+
+  /// Gives a copy up: waits for the calls that use it, closes it and removes its files, durably
+  /// before it returns. Of a copy that is not here, nothing.
+  Status drop(const storage::ShardPlace& place);
+  /// The same for all copies of a collection.
+  Status drop_collection(const std::string& collection_id);
+
+  /// Erases the points that have expired, in copies that are open.
+  void purge_expired();
+  /// Closes what is idle beyond Options::open_max.
+  void close_idle();
+  std::size_t open_copies() const;
+
+  /// Waits for the calls that run, writes index snapshots and closes all copies, so that the next
+  /// start is quick. Later calls are refused.
+  void close();
+
+ private:
+  using Copy = Use::Copy;
+
+  Result<Use> acquire(const CollectionSpec& spec, const storage::ShardPlace& place, bool make);
+  Result<std::unique_ptr<LocalReplica>> open(const CollectionSpec& spec,
+                                             const storage::ShardPlace& place, bool make);
+  void retire(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy);
+  /// Closes one that nobody uses. Nobody opens it meanwhile.
+  void shut(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy);
+  std::shared_ptr<Copy> idle_longest() const;
+  void keep_house();
+
+  storage::ShardStore& store_;
+  const Clock& clock_;
+  const Options options_;
+
+  mutable std::mutex mutex_;
+  /// Guarded by mutex_, as is all below.
+  std::condition_variable changed_;
+  std::map<storage::ShardPlace, std::shared_ptr<Copy>> copies_;
+  std::size_t open_ = 0;
+  std::uint64_t uses_ = 0;
+  bool closed_ = false;
+  std::condition_variable wake_;
+  std::thread housekeeper_;
+};
+
+}  // namespace quiver::cluster

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cluster/view/records.h"
+#include "core/ids.h"
+
+/// The keys of the coordination store. All that is no part of the map lies below other prefixes.
+namespace quiver::cluster::keys {
+
+inline constexpr std::string_view kNodes = "nodes/";
+inline constexpr std::string_view kAlive = "alive/";
+inline constexpr std::string_view kSlots = "meta/slots";
+/// Put with every removal of a key of the map, so that removals, too, raise the epoch.
+inline constexpr std::string_view kEpoch = "meta/epoch";
+inline constexpr std::string_view kSpecs = "colls/";
+inline constexpr std::string_view kNames = "names/";
+inline constexpr std::string_view kShards = "shards/";
+/// Collections that are being made: their copies may be there already.
+inline constexpr std::string_view kCreating = "creating/";
+/// Collections that are deleted and whose files may still be there.
+inline constexpr std::string_view kDropping = "dropping/";
+/// Answers of deletions, by request id, for clients that repeat one.
+inline constexpr std::string_view kDropped = "dropped/";
+
+inline std::string join(std::string_view prefix, std::string_view rest) {
+  return std::string(prefix).append(rest);
+}
+inline std::string node(const NodeId& id) {
+  return join(kNodes, id.text);
+}
+inline std::string alive(const NodeId& id) {
+  return join(kAlive, id.text);
+}
+inline std::string spec(std::string_view collection_id) {
+  return join(kSpecs, collection_id);
+}
+inline std::string name(std::string_view collection_name) {
+  return join(kNames, collection_name);
+}
+inline std::string shard(std::string_view collection_id, ShardId number) {
+  return join(kShards, collection_id) + '/' + std::to_string(raw(number));
+}
+
+/// A key of kShards, taken apart.
+struct ShardKey {
+  std::string collection;
+  ShardId number{0};
+};
+/// Nothing if shard() does not make this key.
+std::optional<ShardKey> parse_shard(std::string_view key);
+
+}  // namespace quiver::cluster::keys
