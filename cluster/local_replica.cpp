@@ -17,6 +17,25 @@ constexpr Term kOnlyTerm{1};
 constexpr std::size_t kGroupWritesMax = 256;
 // How often a waiting writer looks whether its caller has gone away.
 constexpr std::chrono::milliseconds kCancelPoll{20};
+// Ids of one log entry of an erasure by filter: what it matches knows no bound, an entry does.
+constexpr std::size_t kErasePartBytes = std::size_t{4} << 20;
+
+std::vector<ErasePoints> in_parts(std::vector<PointId> ids) {
+  std::vector<ErasePoints> parts(1);
+  std::uint64_t before = 0;
+  std::size_t bytes = 0;
+  for (auto& id : ids) {
+    const std::size_t more = id.key().size() + sizeof(std::uint16_t);
+    if (bytes + more > kErasePartBytes) {
+      before += parts.back().ids.size();
+      parts.push_back({{}, before});
+      bytes = 0;
+    }
+    bytes += more;
+    parts.back().ids.push_back(std::move(id));
+  }
+  return parts;
+}
 
 }  // namespace
 
@@ -105,11 +124,36 @@ void LocalReplica::commit(const std::vector<Pending*>& group) {
         pending->result = std::move(ids).error();
         continue;
       }
-      pending->request = Mutation{ErasePoints{std::move(ids).value()}};
+      auto parts = in_parts(std::move(ids).value());
+      if (parts.size() > 1) {
+        commit_parts(*pending, std::move(parts));
+        continue;
+      }
+      pending->request = Mutation{std::move(parts.front())};
     }
     run.push_back(pending);
   }
   flush();
+}
+
+void LocalReplica::commit_parts(Pending& pending, std::vector<ErasePoints> parts) {
+  std::vector<LogEntry> entries;
+  entries.reserve(parts.size());
+  Seq seq = shard_->tail().seq;
+  for (auto& part : parts) {
+    seq = next(seq);
+    entries.push_back({kOnlyTerm, seq, RequestId{}, Mutation{std::move(part)}});
+  }
+  // The last result counts the points of all. One append: all of the parts are logged, or none.
+  entries.back().request_id = pending.request_id;
+  const auto appended = shard_->append(entries);
+  auto results = appended.ok() ? shard_->apply_through(seq)
+                               : Result<std::vector<MutationResult>>(appended.error());
+  if (results.ok()) {
+    pending.result = results->back();
+  } else {
+    pending.result = std::move(results).error();
+  }
 }
 
 void LocalReplica::commit_run(const std::vector<Pending*>& run) {

@@ -113,7 +113,9 @@ Status ShardWriter::resolve(Step& step, const UpsertPoints& upsert) {
 Status ShardWriter::resolve(Step& step, const ErasePoints& erase) {
   const auto ids = distinct(erase.ids);
   QV_TRY(const auto found, step.view.find(ids));
-  return erase_found(step, ids, found);
+  QV_CHECK(erase_found(step, ids, found));
+  step.change.result.affected += erase.erased_before;
+  return Done{};
 }
 
 Status ShardWriter::resolve(Step& step, const EraseExpired& erase) {

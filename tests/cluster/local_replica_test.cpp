@@ -149,6 +149,34 @@ TEST_CASE("LocalReplica: erasing by filter sees what was written before it", "[c
   CHECK(f.write(EraseMatching{*filter}).affected == 0);
 }
 
+TEST_CASE("LocalReplica: an erasure by filter of more ids than an entry holds is one write",
+          "[cluster]") {
+  Fixture f;
+  constexpr std::uint64_t kPoints = 20'000;
+  UpsertPoints upsert;
+  for (std::uint64_t i = 0; i < kPoints; ++i) {
+    auto point = at(i, 1.0F, {{"k", i < kPoints - 3 ? "a" : "b"}});
+    point.id = *PointId::from_text(std::to_string(i) + std::string(500, 'x'));
+    upsert.points.push_back(std::move(point));
+    if (upsert.points.size() == 1000) f.write(Mutation{std::exchange(upsert, {})});
+  }
+  const Seq before = f.replica->shard().tail().seq;
+  const auto filter = Filter::parse({{"k", "a"}});
+  const auto id = RequestId::random();
+  const auto erased = f.write(EraseMatching{*filter}, id);
+  CHECK(erased == MutationResult{kPoints - 3, 0});
+  CHECK(f.count() == 3);
+  CHECK(raw(f.replica->shard().tail().seq) - raw(before) > 2);
+
+  // A retry takes no effect on what was stored since, and has the same answer.
+  f.write(Mutation{UpsertPoints{{at(1, 1, {{"k", "a"}})}}});
+  CHECK(f.write(EraseMatching{*filter}, id) == erased);
+  CHECK(f.count() == 4);
+  f.reopen();
+  CHECK(f.write(EraseMatching{*filter}, id) == erased);
+  CHECK(f.count() == 4);
+}
+
 TEST_CASE("LocalReplica: a cancelled write does not take effect", "[cluster]") {
   Fixture f;
   CallContext call;
