@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "core/payload.h"
+
 namespace quiver::cluster {
 namespace {
 
@@ -17,8 +19,31 @@ constexpr Term kOnlyTerm{1};
 constexpr std::size_t kGroupWritesMax = 256;
 // How often a waiting writer looks whether its caller has gone away.
 constexpr std::chrono::milliseconds kCancelPoll{20};
+// Points that are read at once to see what an update makes of them: up to a megabyte each.
+constexpr std::size_t kUpdatesPerRead = 64;
 // Ids of one log entry of an erasure by filter: what it matches knows no bound, an entry does.
 constexpr std::size_t kErasePartBytes = std::size_t{4} << 20;
+
+const UpdatePayload* update_of(const WriteRequest& request) {
+  const auto* mutation = std::get_if<Mutation>(&request);
+  return mutation == nullptr ? nullptr : std::get_if<UpdatePayload>(mutation);
+}
+
+/// Whether every point can hold what the update makes of its payload.
+Status check_update(const storage::Shard& shard, const UpdatePayload& update) {
+  const Projection wanted{.payload = true, .text = true, .vector = false};
+  const std::span<const PointId> ids(update.ids);
+  for (std::size_t start = 0; start < ids.size(); start += kUpdatesPerRead) {
+    const auto part = ids.subspan(start, std::min(kUpdatesPerRead, ids.size() - start));
+    QV_TRY(const auto points, shard.get(part, wanted));
+    for (const auto& point : points) {
+      QV_CHECK(check_payload(updated_payload(point.payload, update),
+                             point.text ? point.text->size() : 0,
+                             "point " + point.id.display() + " after the update"));
+    }
+  }
+  return Done{};
+}
 
 std::vector<ErasePoints> in_parts(std::vector<PointId> ids) {
   std::vector<ErasePoints> parts(1);
@@ -106,13 +131,15 @@ void LocalReplica::commit(const std::vector<Pending*>& group) {
     run.clear();
   };
   for (auto* pending : group) {
-    // A filter, and a request id that is in the run already, must see what comes before them.
+    // What looks at points, and a request id that is in the run already, must see what comes
+    // before them.
     const bool repeated =
         !pending->request_id.empty() && std::any_of(run.begin(), run.end(), [&](const auto* other) {
           return other->request_id == pending->request_id;
         });
     const auto* matching = std::get_if<EraseMatching>(&pending->request);
-    if (matching != nullptr || repeated) flush();
+    const auto* update = update_of(pending->request);
+    if (matching != nullptr || update != nullptr || repeated) flush();
     if (const auto seen = shard_->find_request(pending->request_id)) {
       pending->result = *seen;
       continue;
@@ -130,6 +157,12 @@ void LocalReplica::commit(const std::vector<Pending*>& group) {
         continue;
       }
       pending->request = Mutation{std::move(parts.front())};
+    }
+    if (update != nullptr) {
+      if (auto fits = check_update(*shard_, *update); !fits.ok()) {
+        pending->result = std::move(fits).error();
+        continue;
+      }
     }
     run.push_back(pending);
   }
