@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/json_integers.h"
 #include "core/limits.h"
 #include "core/text.h"
 
@@ -18,6 +19,8 @@ namespace {
 
 /// A point with the largest payload and vector has some 2.2 MB.
 constexpr std::size_t kLineBytesMax = std::size_t{4} << 20;
+/// What reads as a smaller double was not an integer too large for 64 bits.
+constexpr double kIntegersEnd = 9.2e18;
 constexpr std::array<std::string_view, 4> kKeys{"id", "text", "vector", "metadata"};
 
 Error invalid(const std::string& problem) {
@@ -96,6 +99,7 @@ std::string without_code(const std::string& what) {
 /// one object nlohmann would keep the last without a word.
 Result<Json> parse_line(const std::string& line) {
   bool is_too_deep = false;
+  bool saw_large = false;
   std::optional<std::string> twice;
   std::vector<std::set<std::string>> keys;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
@@ -106,6 +110,9 @@ Result<Json> parse_line(const std::string& line) {
       const auto& key = parsed.get_ref<const std::string&>();
       if (!keys.back().insert(key).second) twice = key;
     }
+    if (event == Json::parse_event_t::value && parsed.is_number_float()) {
+      saw_large = saw_large || std::abs(parsed.get<double>()) >= kIntegersEnd;
+    }
     const bool opens =
         event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
     if (opens && depth >= static_cast<int>(limits::kJsonDepthMax)) is_too_deep = true;
@@ -115,6 +122,11 @@ Result<Json> parse_line(const std::string& line) {
     Json json = Json::parse(line, watch);
     if (is_too_deep) return invalid("nested too deeply");
     if (twice) return invalid("key " + Json(*twice).dump() + " appears twice in one object");
+    if (saw_large) {
+      if (const auto integer = find_integer_too_large(line)) {
+        return invalid(integer_too_large(*integer));
+      }
+    }
     return json;
   } catch (const Json::exception& problem) {
     return invalid("not JSON: " + without_code(problem.what()));

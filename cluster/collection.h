@@ -69,6 +69,8 @@ class Collection {
   virtual Result<MutationResult> upsert(const CallContext& call, std::vector<Point> points) = 0;
   virtual Result<MutationResult> erase(const CallContext& call, std::vector<PointId> ids) = 0;
   virtual Result<MutationResult> erase_matching(const CallContext& call, const Filter& filter) = 0;
+  /// Errors: as upsert(); InvalidArgument also if the result would be too large for one of the
+  /// points: then none of its shard's points is changed.
   virtual Result<MutationResult> update_payload(const CallContext& call, UpdatePayload update) = 0;
 
   /// Those of `ids` that exist, in the order asked.

@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "core/payload.h"
+
 namespace quiver::cluster {
 namespace {
 
@@ -17,6 +19,48 @@ constexpr Term kOnlyTerm{1};
 constexpr std::size_t kGroupWritesMax = 256;
 // How often a waiting writer looks whether its caller has gone away.
 constexpr std::chrono::milliseconds kCancelPoll{20};
+// Points that are read at once to see what an update makes of them: up to a megabyte each.
+constexpr std::size_t kUpdatesPerRead = 64;
+// Ids of one log entry of an erasure by filter: what it matches knows no bound, an entry does.
+constexpr std::size_t kErasePartBytes = std::size_t{4} << 20;
+
+const UpdatePayload* update_of(const WriteRequest& request) {
+  const auto* mutation = std::get_if<Mutation>(&request);
+  return mutation == nullptr ? nullptr : std::get_if<UpdatePayload>(mutation);
+}
+
+/// Whether every point can hold what the update makes of its payload.
+Status check_update(const storage::Shard& shard, const UpdatePayload& update) {
+  const Projection wanted{.payload = true, .text = true, .vector = false};
+  const std::span<const PointId> ids(update.ids);
+  for (std::size_t start = 0; start < ids.size(); start += kUpdatesPerRead) {
+    const auto part = ids.subspan(start, std::min(kUpdatesPerRead, ids.size() - start));
+    QV_TRY(const auto points, shard.get(part, wanted));
+    for (const auto& point : points) {
+      QV_CHECK(check_payload(updated_payload(point.payload, update),
+                             point.text ? point.text->size() : 0,
+                             "point " + point.id.display() + " after the update"));
+    }
+  }
+  return Done{};
+}
+
+std::vector<ErasePoints> in_parts(std::vector<PointId> ids) {
+  std::vector<ErasePoints> parts(1);
+  std::uint64_t before = 0;
+  std::size_t bytes = 0;
+  for (auto& id : ids) {
+    const std::size_t more = id.key().size() + sizeof(std::uint16_t);
+    if (bytes + more > kErasePartBytes) {
+      before += parts.back().ids.size();
+      parts.push_back({{}, before});
+      bytes = 0;
+    }
+    bytes += more;
+    parts.back().ids.push_back(std::move(id));
+  }
+  return parts;
+}
 
 Error gone() {
   return {ErrorCode::WrongOwner, "this copy of the shard has been given up"};
@@ -134,13 +178,15 @@ void LocalReplica::commit(const std::vector<Pending*>& group) {
     run.clear();
   };
   for (auto* pending : group) {
-    // A filter, and a request id that is in the run already, must see what comes before them.
+    // What looks at points, and a request id that is in the run already, must see what comes
+    // before them.
     const bool repeated =
         !pending->request_id.empty() && std::any_of(run.begin(), run.end(), [&](const auto* other) {
           return other->request_id == pending->request_id;
         });
     const auto* matching = std::get_if<EraseMatching>(&pending->request);
-    if (matching != nullptr || repeated) flush();
+    const auto* update = update_of(pending->request);
+    if (matching != nullptr || update != nullptr || repeated) flush();
     if (const auto seen = shard_->find_request(pending->request_id)) {
       pending->result = *seen;
       continue;
@@ -152,11 +198,42 @@ void LocalReplica::commit(const std::vector<Pending*>& group) {
         pending->result = std::move(ids).error();
         continue;
       }
-      pending->request = Mutation{ErasePoints{std::move(ids).value()}};
+      auto parts = in_parts(std::move(ids).value());
+      if (parts.size() > 1) {
+        commit_parts(*pending, std::move(parts));
+        continue;
+      }
+      pending->request = Mutation{std::move(parts.front())};
+    }
+    if (update != nullptr) {
+      if (auto fits = check_update(*shard_, *update); !fits.ok()) {
+        pending->result = std::move(fits).error();
+        continue;
+      }
     }
     run.push_back(pending);
   }
   flush();
+}
+
+void LocalReplica::commit_parts(Pending& pending, std::vector<ErasePoints> parts) {
+  std::vector<LogEntry> entries;
+  entries.reserve(parts.size());
+  Seq seq = shard_->tail().seq;
+  for (auto& part : parts) {
+    seq = next(seq);
+    entries.push_back({kOnlyTerm, seq, RequestId{}, Mutation{std::move(part)}});
+  }
+  // The last result counts the points of all. One append: all of the parts are logged, or none.
+  entries.back().request_id = pending.request_id;
+  const auto appended = shard_->append(entries);
+  auto results = appended.ok() ? shard_->apply_through(seq)
+                               : Result<std::vector<MutationResult>>(appended.error());
+  if (results.ok()) {
+    pending.result = results->back();
+  } else {
+    pending.result = std::move(results).error();
+  }
 }
 
 void LocalReplica::commit_run(const std::vector<Pending*>& run) {

@@ -61,6 +61,8 @@ class LocalReplica {
 
   void lead(std::unique_lock<std::mutex>& lock);
   void commit(const std::vector<Pending*>& group);
+  /// A write that takes several entries.
+  void commit_parts(Pending& pending, std::vector<ErasePoints> parts);
   void commit_run(const std::vector<Pending*>& run);
   /// One entry for each of `run`, in order.
   void commit_entries(std::span<Pending* const> run, std::span<LogEntry> entries);

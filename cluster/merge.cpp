@@ -25,8 +25,9 @@ std::vector<T> first_of(std::vector<std::vector<T>> parts, std::size_t count, Be
 }  // namespace
 
 std::vector<ScoredPoint> merge_hits(std::vector<std::vector<ScoredPoint>> answers, std::size_t k) {
-  return first_of(std::move(answers), k,
-                  [](const ScoredPoint& a, const ScoredPoint& b) { return a.score > b.score; });
+  return first_of(std::move(answers), k, [](const ScoredPoint& a, const ScoredPoint& b) {
+    return a.score != b.score ? a.score > b.score : a.point.id < b.point.id;
+  });
 }
 
 std::vector<Point> merge_pages(std::vector<std::vector<Point>> pages, std::size_t limit) {

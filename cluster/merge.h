@@ -7,9 +7,8 @@
 
 namespace quiver::cluster {
 
-/// The `k` nearest of the shards' answers, nearest first. Ties are in the order of the shards, and
-/// in each as it gave them: so the answer to a smaller `k` is the beginning of that to a larger
-/// one.
+/// The `k` nearest of the shards' answers, nearest first; equal scores in order of id. So the
+/// answer to a smaller `k` is the beginning of that to a larger one.
 std::vector<ScoredPoint> merge_hits(std::vector<std::vector<ScoredPoint>> answers, std::size_t k);
 
 /// The `limit` first points of the shards' pages, in order of id.

@@ -10,6 +10,7 @@
 #include "cluster/merge.h"
 #include "cluster/shard_router.h"
 #include "core/limits.h"
+#include "core/payload.h"
 
 namespace quiver::cluster {
 namespace {
@@ -49,23 +50,6 @@ Status check_vector(const CollectionSpec& spec, const std::vector<float>& vector
                       "all components are zero, which has no direction to compare by cosine");
   }
   return Done{};
-}
-
-Status check_payload(const Json& payload, std::size_t text_bytes, const std::string& where) {
-  if (!payload.is_object()) {
-    return Error{ErrorCode::InvalidArgument,
-                 where + ": metadata must be an object, got " + payload.type_name()};
-  }
-  std::size_t bytes = text_bytes;
-  try {
-    bytes += payload.dump().size();
-  } catch (const Json::exception&) {
-    return Error{ErrorCode::InvalidArgument, where + ": metadata holds text that is not UTF-8"};
-  }
-  if (bytes <= limits::kPayloadBytesMax) return Done{};
-  return Error{ErrorCode::InvalidArgument, where + ": text and metadata may have " +
-                                               std::to_string(limits::kPayloadBytesMax) +
-                                               " bytes together, got " + std::to_string(bytes)};
 }
 
 void add_field(std::map<std::string, Field>& fields, storage::FieldSummary summary) {

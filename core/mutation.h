@@ -16,6 +16,9 @@ struct UpsertPoints {
 };
 struct ErasePoints {
   std::vector<PointId> ids;
+  /// Points that earlier parts of the same write erased. The result counts them too, so that the
+  /// last part of a write that takes several entries, which has its request id, tells of all.
+  std::uint64_t erased_before = 0;
 };
 /// Erases those of `ids` that have expired at `before_ms`; one that was rewritten meanwhile stays.
 struct EraseExpired {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/json_integers.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "mcp/json_rpc.h"
@@ -23,7 +24,10 @@ class BoundedBuilder {
   bool boolean(bool value) { return leaf(value); }
   bool number_integer(Json::number_integer_t value) { return leaf(value); }
   bool number_unsigned(Json::number_unsigned_t value) { return leaf(value); }
-  bool number_float(Json::number_float_t value, const std::string&) { return leaf(value); }
+  bool number_float(Json::number_float_t value, const std::string& text) {
+    if (is_integer_text(text)) refuse(integer_too_large(text));
+    return leaf(value);
+  }
   bool string(std::string& value) {
     charge(kStringBytes + value.size());
     return leaf(std::move(value));

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -178,6 +181,19 @@ struct KernelTable {
   void add(const DistanceKernels& set) { kernels[count++] = set; }
 };
 
+/// Numbers the floats in their order, both zeros as one.
+std::int32_t rank_of(float x) noexcept {
+  const auto bits = std::bit_cast<std::int32_t>(x);
+  return bits >= 0 ? bits : std::numeric_limits<std::int32_t>::min() - bits;
+}
+float float_of(std::int32_t rank) noexcept {
+  const auto bits = rank >= 0 ? rank : std::numeric_limits<std::int32_t>::min() - rank;
+  return std::bit_cast<float>(bits);
+}
+constexpr std::int32_t rank_of_infinity() noexcept {
+  return std::bit_cast<std::int32_t>(std::numeric_limits<float>::infinity());
+}
+
 KernelTable find_kernels() noexcept {
   KernelTable table;
 #if defined(__x86_64__)
@@ -219,6 +235,25 @@ float score(Metric metric, float distance) noexcept {
     case Metric::Euclidean: break;
   }
   return -std::sqrt(distance);
+}
+
+float farthest_alike(Metric metric, float distance) noexcept {
+  const float wanted = score(metric, distance);
+  const auto fits = [&](std::int32_t rank) { return score(metric, float_of(rank)) == wanted; };
+  constexpr std::int64_t kEnd = std::int64_t{rank_of_infinity()} + 1;
+  std::int64_t last = rank_of(distance);
+  std::int64_t step = 1;
+  while (last + step < kEnd && fits(static_cast<std::int32_t>(last + step))) {
+    last += step;
+    step *= 2;
+  }
+  // The first that does not fit lies at most `step` behind the last that does.
+  std::int64_t beyond = std::min(last + step, kEnd);
+  while (last + 1 < beyond) {
+    const std::int64_t middle = last + (beyond - last) / 2;
+    (fits(static_cast<std::int32_t>(middle)) ? last : beyond) = middle;
+  }
+  return float_of(static_cast<std::int32_t>(last));
 }
 
 }  // namespace quiver::storage

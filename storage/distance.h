@@ -19,6 +19,14 @@ DistanceFunction distance_function(Metric metric) noexcept;
 /// From a distance to what clients see (Metric): higher is nearer.
 float score(Metric metric, float distance) noexcept;
 
+/// Whether clients see no difference between two distances.
+inline bool alike(Metric metric, float a, float b) noexcept {
+  return score(metric, a) == score(metric, b);
+}
+
+/// The largest distance with the score of `distance`: rounding gives one score to several.
+float farthest_alike(Metric metric, float distance) noexcept;
+
 /// The kernels of one instruction set.
 struct DistanceKernels {
   /// "avx512", "avx2" or "baseline".

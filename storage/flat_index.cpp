@@ -6,7 +6,7 @@
 namespace quiver::storage {
 
 FlatIndex::FlatIndex(std::size_t dim, Metric metric)
-    : dim_(dim), distance_(distance_function(metric)), vectors_(dim) {}
+    : dim_(dim), metric_(metric), distance_(distance_function(metric)), vectors_(dim) {}
 
 Status FlatIndex::insert(Slot slot, std::span<const float> vector) {
   QV_CHECK(check_vector(vector, dim_));
@@ -26,9 +26,12 @@ Result<std::vector<Neighbor>> FlatIndex::search(const CallContext& call,
 Result<std::vector<Neighbor>> FlatIndex::scan(const CallContext& call,
                                               const IndexQuery& query) const {
   QV_CHECK(check_query(query, dim_));
-  NearestHeap nearest(query.k);
-  QV_CHECK(vectors_.scan(call, query, distance_, nearest));
-  return nearest.take_sorted();
+  const auto look = [&](std::size_t k, float farthest) -> Result<std::vector<Neighbor>> {
+    NearestHeap nearest(k, farthest);
+    QV_CHECK(vectors_.scan(call, query, distance_, nearest));
+    return nearest.take_sorted();
+  };
+  return look_for_nearest(metric_, query, look);
 }
 
 }  // namespace quiver::storage

@@ -27,6 +27,7 @@ class FlatIndex final : public VectorIndex {
 
  private:
   const std::size_t dim_;
+  const Metric metric_;
   const DistanceFunction distance_;
   VectorChunks vectors_;
 };

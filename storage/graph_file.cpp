@@ -118,10 +118,6 @@ class Checksum {
   std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_;
 };
 
-std::size_t words_for(std::size_t nodes) {
-  return (nodes + 63) / 64;
-}
-
 }  // namespace
 
 struct GraphFile::Header {

@@ -25,6 +25,11 @@ inline int hnswlib::HierarchicalNSW<float>::getRandomLevel(double /*reverse_size
 
 namespace quiver::storage {
 
+/// Words of a bitmap with a bit for each node.
+constexpr std::size_t words_for(std::size_t nodes) noexcept {
+  return (nodes + 63) / 64;
+}
+
 /// Tells hnswlib of our kernels.
 class GraphSpace final : public hnswlib::SpaceInterface<float> {
  public:

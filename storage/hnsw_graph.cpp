@@ -40,10 +40,6 @@ void advise_huge_pages(char* memory, std::size_t bytes) {
   if (first < last) madvise(memory + (first - address), last - first, MADV_HUGEPAGE);
 }
 
-std::size_t words_for(std::size_t nodes) {
-  return (nodes + 63) / 64;
-}
-
 }  // namespace
 
 Status check_shape(const GraphShape& shape) {

@@ -134,46 +134,66 @@ bool HnswIndex::worth_walking(const IndexQuery& query, const HnswGraph& graph) c
 Result<std::vector<Neighbor>> HnswIndex::search(const CallContext& call,
                                                 const IndexQuery& query) const {
   QV_CHECK(check_query(query, dim()));
+  const auto before = graph();
+  if (!before || !worth_walking(query, *before)) return scan(call, query);
+  QV_TRY(auto walked, walk(call, query));
+  if (walked) return std::move(*walked);
+  return scan(call, query);
+}
+
+Result<std::optional<std::vector<Neighbor>>> HnswIndex::walk(const CallContext& call,
+                                                             const IndexQuery& query) const {
+  // One more tells whether anything ties with the last.
+  const std::size_t k = query.k + (query.ties ? 1 : 0);
+  const std::size_t ef = std::max(query.ef, k);
+  const std::size_t candidates = query.allowed != nullptr ? query.allowed->size() : size();
   // The tail first: what leaves it afterwards is in the graph when we come there.
-  NearestHeap tail_heap(query.k);
+  NearestHeap tail_heap(k);
   QV_CHECK(tail_.scan(call, query, distance_, tail_heap));
   auto tail = tail_heap.take_sorted();
   const auto current = graph();
-  if (!current) return tail;
-  if (!worth_walking(query, *current)) return finish_scan(call, query, std::move(tail), *current);
-
-  const std::size_t candidates = query.allowed != nullptr ? query.allowed->size() : size();
   std::vector<Neighbor> found;
-  QV_TRY(const WalkEnd end, current->walk(call,
-                                          {.vector = query.vector.data(),
-                                           .ef = std::max(query.ef, query.k),
-                                           .allowed = query.allowed,
-                                           .budget = candidates},
-                                          found));
-  if (end == WalkEnd::Complete) {
-    auto nearest = merge(tail, found, query.k);
-    if (nearest.size() >= std::min(query.k, candidates)) return nearest;
+  if (!current) return std::optional<std::vector<Neighbor>>();
+  QV_TRY(
+      const WalkEnd end,
+      current->walk(
+          call,
+          {.vector = query.vector.data(), .ef = ef, .allowed = query.allowed, .budget = candidates},
+          found));
+  if (end != WalkEnd::Complete) return std::optional<std::vector<Neighbor>>();
+  auto nearest = merge(tail, found, tail.size() + found.size());
+  if (nearest.size() < std::min(query.k, candidates)) {
+    return std::optional<std::vector<Neighbor>>();
   }
-  return finish_scan(call, query, std::move(tail), *current);
+  const std::size_t last =
+      query.ties ? end_of_ties(shape_.metric, nearest, query.k) : std::min(query.k, nearest.size());
+  if (last > query.k) {
+    // A list that was cut among those that tie may lack some of them.
+    std::sort(found.begin(), found.end(), nearer);
+    const auto cut = [&](const std::vector<Neighbor>& list, std::size_t limit) {
+      return list.size() >= limit &&
+             alike(shape_.metric, list.back().distance, nearest[query.k - 1].distance);
+    };
+    if (cut(tail, k) || cut(found, ef)) return std::optional<std::vector<Neighbor>>();
+  }
+  nearest.resize(last);
+  return std::optional(std::move(nearest));
 }
 
 Result<std::vector<Neighbor>> HnswIndex::scan(const CallContext& call,
                                               const IndexQuery& query) const {
   QV_CHECK(check_query(query, dim()));
-  NearestHeap tail(query.k);
-  QV_CHECK(tail_.scan(call, query, distance_, tail));
-  const auto current = graph();
-  if (!current) return tail.take_sorted();
-  return finish_scan(call, query, tail.take_sorted(), *current);
-}
-
-Result<std::vector<Neighbor>> HnswIndex::finish_scan(const CallContext& call,
-                                                     const IndexQuery& query,
-                                                     std::vector<Neighbor> tail,
-                                                     const HnswGraph& graph) const {
-  NearestHeap linked(query.k);
-  QV_CHECK(graph.scan(call, query, linked));
-  return merge(std::move(tail), linked.take_sorted(), query.k);
+  const auto look = [&](std::size_t k, float farthest) -> Result<std::vector<Neighbor>> {
+    // In this order, as in walk().
+    NearestHeap tail(k, farthest);
+    QV_CHECK(tail_.scan(call, query, distance_, tail));
+    const auto current = graph();
+    if (!current) return tail.take_sorted();
+    NearestHeap linked(k, farthest);
+    QV_CHECK(current->scan(call, query, linked));
+    return merge(tail.take_sorted(), linked.take_sorted(), k);
+  };
+  return look_for_nearest(shape_.metric, query, look);
 }
 
 std::size_t HnswIndex::unindexed() const {

@@ -109,9 +109,9 @@ class HnswIndex final : public VectorIndex, private IndexBuilder::Client {
   HnswIndex(const GraphShape& shape, const Options& options, IndexBuilder& builder);
   std::shared_ptr<HnswGraph> graph() const;
   bool worth_walking(const IndexQuery& query, const HnswGraph& graph) const noexcept;
-  Result<std::vector<Neighbor>> finish_scan(const CallContext& call, const IndexQuery& query,
-                                            std::vector<Neighbor> tail,
-                                            const HnswGraph& graph) const;
+  /// Absent if the walk does not answer the query, and a scan must.
+  Result<std::optional<std::vector<Neighbor>>> walk(const CallContext& call,
+                                                    const IndexQuery& query) const;
   void enqueue(Slot slot);
   bool rebuild_due(const HnswGraph& graph) const noexcept;
 

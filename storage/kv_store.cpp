@@ -5,8 +5,10 @@
 
 #include <rocksdb/write_batch.h>
 
+#include "core/mutex.h"
 #include "storage/files.h"
 #include "storage/rocks.h"
+#include "storage/tail_mark.h"
 
 namespace quiver::storage {
 namespace {
@@ -14,10 +16,12 @@ namespace {
 /// A cluster's truth is small: names, specifications, places.
 constexpr std::size_t kCacheBytes = std::size_t{1} << 20;
 constexpr std::size_t kWriteBufferBytes = std::size_t{1} << 20;
+constexpr const char* kTailFile = "TAIL";
 
 class RocksKvStore final : public KvStore {
  public:
-  explicit RocksKvStore(std::unique_ptr<Rocks> rocks) : rocks_(std::move(rocks)) {}
+  RocksKvStore(std::unique_ptr<Rocks> rocks, TailMark tail)
+      : rocks_(std::move(rocks)), tail_(std::move(tail)) {}
 
   Result<std::optional<std::string>> get(std::string_view key) const override {
     std::string value;
@@ -47,12 +51,30 @@ class RocksKvStore final : public KvStore {
     }
     rocksdb::WriteOptions options;
     options.sync = true;
-    return check_rocks(rocks_->db().Write(options, &batch), "write the metadata");
+    const MutexLock lock(tail_mutex_);
+    QV_CHECK(check_rocks(rocks_->db().Write(options, &batch), "write the metadata"));
+    tail_.store(Seq{rocks_->db().GetLatestSequenceNumber()});
+    return Done{};
   }
 
  private:
   std::unique_ptr<Rocks> rocks_;
+  /// One write at a time: the mark never runs ahead of the log, nor falls back.
+  Mutex tail_mutex_;
+  TailMark tail_ QV_GUARDED_BY(tail_mutex_);
 };
+
+/// The database takes the first damaged record of its log for the end: what lies behind it, which
+/// was acknowledged, would be gone without a word.
+Status check_tail(const Rocks& rocks, const TailMark& tail, const std::filesystem::path& file) {
+  const std::uint64_t end = rocks.db().GetLatestSequenceNumber();
+  if (end >= raw(tail.value())) return Done{};
+  return Error{ErrorCode::Corruption,
+               "the log of the metadata ends after " + std::to_string(end) + " changes, but " +
+                   std::to_string(raw(tail.value())) +
+                   " were acknowledged: it is damaged. Restore " + file.parent_path().string() +
+                   " from a backup, or remove " + file.string() + " to accept the loss"};
+}
 
 }  // namespace
 
@@ -61,7 +83,9 @@ Result<std::unique_ptr<KvStore>> KvStore::open(const std::filesystem::path& dire
   const std::array<RocksColumn, 1> columns{{{.name = rocksdb::kDefaultColumnFamilyName}}};
   const RocksResources resources(kCacheBytes, kWriteBufferBytes);
   QV_TRY(auto rocks, Rocks::open(directory, columns, resources, Rocks::Create::IfMissing));
-  return std::unique_ptr<KvStore>(new RocksKvStore(std::move(rocks)));
+  QV_TRY(auto tail, TailMark::open(directory / kTailFile));
+  QV_CHECK(check_tail(*rocks, tail, directory / kTailFile));
+  return std::unique_ptr<KvStore>(new RocksKvStore(std::move(rocks), std::move(tail)));
 }
 
 }  // namespace quiver::storage

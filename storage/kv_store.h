@@ -17,7 +17,8 @@ namespace quiver::storage {
 /// Threads: any.
 class KvStore {
  public:
-  /// Errors: as ShardStore::open.
+  /// A record that a crash tore at the end of its log was never acknowledged, and is cut with a
+  /// warning. Errors: as ShardStore::open; Corruption if acknowledged writes are missing.
   static Result<std::unique_ptr<KvStore>> open(const std::filesystem::path& directory);
   virtual ~KvStore() = default;
 

@@ -13,7 +13,13 @@ constexpr std::size_t kChecksumBytes = sizeof(std::uint64_t);
 /// Smallest encoded id: a length of 16 bits, a tag and one byte.
 constexpr std::size_t kIdBytesMin = 4;
 
-enum class Kind : std::uint8_t { Upsert = 1, Erase = 2, EraseExpired = 3, UpdatePayload = 4 };
+enum class Kind : std::uint8_t {
+  Upsert = 1,
+  Erase = 2,
+  EraseExpired = 3,
+  UpdatePayload = 4,
+  ErasePart = 5,
+};
 
 void put_id(ByteWriter& out, const PointId& id) {
   const auto key = id.key();
@@ -43,7 +49,8 @@ void put(ByteWriter& out, const UpsertPoints& upsert) {
 }
 
 void put(ByteWriter& out, const ErasePoints& erase) {
-  out.number(Kind::Erase);
+  out.number(erase.erased_before == 0 ? Kind::Erase : Kind::ErasePart);
+  if (erase.erased_before != 0) out.number(erase.erased_before);
   put_ids(out, erase.ids);
 }
 
@@ -106,6 +113,13 @@ Mutation take_mutation(ByteReader& in) {
       return upsert;
     }
     case Kind::Erase: return ErasePoints{take_ids(in)};
+    case Kind::ErasePart: {
+      ErasePoints erase;
+      erase.erased_before = in.number<std::uint64_t>();
+      if (erase.erased_before == 0) in.fail();
+      erase.ids = take_ids(in);
+      return erase;
+    }
     case Kind::EraseExpired: {
       const auto before_ms = in.number<std::int64_t>();
       return EraseExpired{take_ids(in), before_ms};

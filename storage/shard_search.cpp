@@ -11,7 +11,9 @@
 #include "storage/distance.h"
 #include "storage/point_assembly.h"
 #include "storage/query_plan.h"
+#include "storage/tie_break.h"
 #include "storage/vector_form.h"
+#include "storage/vector_heap.h"
 
 namespace quiver::storage {
 namespace {
@@ -19,6 +21,9 @@ namespace {
 /// Searches that a writer spoilt, one after another, before the caller is told. Each time it had to
 /// replace one of the winners within a fraction of a millisecond.
 constexpr int kAttemptsMax = 1000;
+
+/// Looks for what was written since the last look.
+constexpr int kLateLooksMax = 16;
 
 /// Which slots may be returned, as of the beginning of one attempt.
 struct Candidates {
@@ -51,11 +56,6 @@ class Search {
   }
 
  private:
-  struct Winner {
-    float distance;
-    Slot slot;
-    Point point;
-  };
   enum class Verdict { Fine, Stale };
 
   /// False if a winner was replaced meanwhile.
@@ -67,15 +67,18 @@ class Search {
     for (;;) {
       const auto plan = plan_query(shape(candidates));
       if (plan.access == Access::Nothing) return true;
-      QV_TRY(auto near, nearest(candidates, plan));
-      if (state_.live.version() != candidates.moment.version) {
-        QV_CHECK(add_latecomers(candidates, plan, near));
-      }
-      QV_TRY(const auto verdict, examine(near));
+      Found found{{}, candidates.moment.live, candidates.moment.horizon};
+      QV_TRY(found.near, nearest(candidates, plan));
+      QV_CHECK(add_latecomers(candidates, plan, found));
+      const PointStore::View view(state_.points);
+      QV_TRY(const auto near,
+             break_ties(view, call_, state_.spec.metric, std::move(found), plan.fetch));
+      if (!near) return false;
+      QV_TRY(const auto verdict, examine(view, *near));
       if (verdict == Verdict::Stale) return false;
-      const bool complete = winners_.size() >= query_.k || near.size() < plan.fetch;
+      const bool complete = winners_.size() >= query_.k || near->size() < plan.fetch;
       if (complete || !query_.filter) return true;
-      look_further(candidates, near);
+      look_further(candidates, *near);
     }
   }
 
@@ -108,8 +111,11 @@ class Search {
   }
 
   Result<std::vector<Neighbor>> nearest(const Candidates& candidates, const QueryPlan& plan) const {
-    const IndexQuery query{vector_, plan.fetch, plan.ef,
-                           candidates.allowed ? &*candidates.allowed : nullptr};
+    const IndexQuery query{.vector = vector_,
+                           .k = plan.fetch,
+                           .ef = plan.ef,
+                           .allowed = candidates.allowed ? &*candidates.allowed : nullptr,
+                           .ties = true};
     if (plan.access == Access::Scan) return state_.index->scan(call_, query);
     QV_TRY(auto near, state_.index->search(call_, query));
     // A walk may end early; as many as there are must come back.
@@ -118,35 +124,44 @@ class Search {
   }
 
   /// Adds what came to match after the candidates were listed: versions of points that took the
-  /// place of candidates among them.
-  Status add_latecomers(Candidates& candidates, const QueryPlan& plan,
-                        std::vector<Neighbor>& near) {
-    SlotSet late = state_.live.visible(now_ms_, candidates.moment.horizon);
-    if (query_.filter) {
-      QV_TRY(auto match, state_.payloads.match(call_, *query_.filter));
-      match.slots -= state_.live.moment(now_ms_).expired;
-      late = std::move(match.slots);
-      late -= *candidates.allowed;
-    }
-    late -= seen_;
-    if (late.empty()) return Done{};
-    const IndexQuery query{vector_, plan.fetch, plan.ef, &late};
-    QV_TRY(const auto found, state_.index->scan(call_, query));
-    for (const auto& neighbor : found) {
-      const bool known = std::any_of(near.begin(), near.end(), [&](const Neighbor& other) {
-        return other.slot == neighbor.slot;
-      });
-      if (!known) near.push_back(neighbor);
+  /// place of candidates among them. Looks again if something was written meanwhile.
+  Status add_latecomers(const Candidates& candidates, const QueryPlan& plan, Found& found) {
+    auto version = candidates.moment.version;
+    for (int look = 0; look < kLateLooksMax; ++look) {
+      const auto now = state_.live.moment(now_ms_);
+      if (now.version == version) return Done{};
+      version = now.version;
+      found.horizon = now.horizon;
+      found.live = now.live;
+      QV_TRY(auto late, latecomers(candidates, now));
+      for (const auto& neighbor : found.near) late.erase(neighbor.slot);
+      if (late.empty()) continue;
+      const IndexQuery query{
+          .vector = vector_, .k = late.size(), .ef = plan.ef, .allowed = &late, .ties = false};
+      QV_TRY(const auto more, state_.index->scan(call_, query));
+      found.near.insert(found.near.end(), more.begin(), more.end());
+      std::sort(found.near.begin(), found.near.end(), nearer);
     }
     return Done{};
   }
 
+  Result<SlotSet> latecomers(const Candidates& candidates, const LiveSlots::Moment& now) const {
+    SlotSet late = state_.live.visible(now_ms_, candidates.moment.horizon);
+    if (query_.filter) {
+      QV_TRY(auto match, state_.payloads.match(call_, *query_.filter));
+      match.slots -= now.expired;
+      late = std::move(match.slots);
+      late -= *candidates.allowed;
+    }
+    late -= seen_;
+    return late;
+  }
+
   /// Reads the neighbours and keeps those that are what was asked for.
-  Result<Verdict> examine(const std::vector<Neighbor>& near) {
+  Result<Verdict> examine(const PointStore::View& view, const std::vector<Neighbor>& near) {
     std::vector<Slot> slots;
     slots.reserve(near.size());
     for (const auto& neighbor : near) slots.push_back(neighbor.slot);
-    const PointStore::View view(state_.points);
     QV_TRY(const auto owners, view.slots(slots));
     std::vector<FoundPoint> found;
     found.reserve(near.size());
@@ -161,7 +176,7 @@ class Search {
       // A winner of an earlier look, which only a filter makes necessary, may have got another slot
       // since.
       if (query_.filter && !winner_ids_.insert(points[i]->id).second) continue;
-      winners_.push_back({near[i].distance, near[i].slot, std::move(*points[i])});
+      winners_.push_back({std::move(*points[i]), score(state_.spec.metric, near[i].distance)});
     }
     return Verdict::Fine;
   }
@@ -174,19 +189,11 @@ class Search {
   }
 
   std::vector<ScoredPoint> answer() {
-    // Ties by slot, as the index cut them: then fewer hits are the beginning of more hits, and
-    // paging through equally near points leaves none out.
-    const auto nearer = [](const Winner& a, const Winner& b) {
-      return a.distance != b.distance ? a.distance < b.distance : raw(a.slot) < raw(b.slot);
-    };
-    std::sort(winners_.begin(), winners_.end(), nearer);
+    std::sort(winners_.begin(), winners_.end(), [](const ScoredPoint& a, const ScoredPoint& b) {
+      return a.score != b.score ? a.score > b.score : a.point.id < b.point.id;
+    });
     if (winners_.size() > query_.k) winners_.resize(query_.k);
-    std::vector<ScoredPoint> out;
-    out.reserve(winners_.size());
-    for (auto& winner : winners_) {
-      out.push_back({std::move(winner.point), score(state_.spec.metric, winner.distance)});
-    }
-    return out;
+    return std::move(winners_);
   }
 
   ShardState& state_;
@@ -194,7 +201,7 @@ class Search {
   const ShardQuery& query_;
   const std::span<const float> vector_;
   const std::int64_t now_ms_;
-  std::vector<Winner> winners_;
+  std::vector<ScoredPoint> winners_;
   std::set<PointId> winner_ids_;
   /// Slots that were looked at in this attempt.
   SlotSet seen_;

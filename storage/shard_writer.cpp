@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/payload.h"
 #include "storage/vector_form.h"
 
 namespace quiver::storage {
@@ -29,19 +30,6 @@ std::vector<const Point*> winners(const UpsertPoints& upsert) {
   out.reserve(last.size());
   for (const auto& point : upsert.points) {
     if (last.at(point.id) == &point) out.push_back(&point);
-  }
-  return out;
-}
-
-Json updated(const Json& payload, const UpdatePayload& update) {
-  if (update.mode == UpdatePayload::Mode::Replace) return update.payload;
-  Json out = payload;
-  for (const auto& [key, value] : update.payload.items()) {
-    if (value.is_null()) {
-      out.erase(key);
-    } else {
-      out[key] = value;
-    }
   }
   return out;
 }
@@ -113,7 +101,9 @@ Status ShardWriter::resolve(Step& step, const UpsertPoints& upsert) {
 Status ShardWriter::resolve(Step& step, const ErasePoints& erase) {
   const auto ids = distinct(erase.ids);
   QV_TRY(const auto found, step.view.find(ids));
-  return erase_found(step, ids, found);
+  QV_CHECK(erase_found(step, ids, found));
+  step.change.result.affected += erase.erased_before;
+  return Done{};
 }
 
 Status ShardWriter::resolve(Step& step, const EraseExpired& erase) {
@@ -160,7 +150,7 @@ Status ShardWriter::resolve(Step& step, const UpdatePayload& update) {
   QV_TRY(auto payloads, step.view.payloads(slots));
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!payloads[i]) return Error{ErrorCode::Corruption, "a stored point has no payload"};
-    auto after = updated(payloads[i]->payload, update);
+    auto after = updated_payload(payloads[i]->payload, update);
     step.batch.put_payload(slots[i], {after, payloads[i]->text});
     step.change.payloads.push_back({slots[i], std::move(payloads[i]->payload), std::move(after)});
   }

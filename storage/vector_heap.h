@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -9,19 +10,23 @@
 
 namespace quiver::storage {
 
-/// The order of search results: nearest first, ties by slot.
+/// The order of an index's results: nearest first, ties by slot.
 inline bool nearer(const Neighbor& a, const Neighbor& b) noexcept {
   return a.distance != b.distance ? a.distance < b.distance : raw(a.slot) < raw(b.slot);
 }
 
-/// Keeps the `k` nearest of all neighbours that it is offered.
+/// Farther than every vector.
+inline constexpr float kAnyDistance = std::numeric_limits<float>::infinity();
+
+/// Keeps the `k` nearest of all neighbours that it is offered, none farther than `farthest`.
 ///
 /// Threads: like a standard container.
 class NearestHeap {
  public:
-  explicit NearestHeap(std::size_t k) : k_(k) {}
+  explicit NearestHeap(std::size_t k, float farthest = kAnyDistance) : k_(k), bound_(farthest) {}
 
   void offer(const Neighbor& candidate) {
+    if (candidate.distance > bound_) return;
     if (heap_.size() < k_) {
       heap_.push_back(candidate);
       std::push_heap(heap_.begin(), heap_.end(), nearer);
@@ -30,6 +35,7 @@ class NearestHeap {
       heap_.back() = candidate;
       std::push_heap(heap_.begin(), heap_.end(), nearer);
     }
+    if (heap_.size() == k_) bound_ = heap_.front().distance;
   }
 
   /// In order; leaves the heap empty.
@@ -40,6 +46,8 @@ class NearestHeap {
 
  private:
   std::size_t k_;
+  /// What lies farther is not wanted any more.
+  float bound_;
   std::vector<Neighbor> heap_;
 };
 

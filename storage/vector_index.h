@@ -20,12 +20,15 @@ struct Neighbor {
 struct IndexQuery {
   /// Shape [dim].
   std::span<const float> vector;
-  /// Most neighbours to return; at least 1.
+  /// Most neighbours to return, but for `ties`; at least 1.
   std::size_t k = 10;
   /// Candidates to keep while walking a graph; raised to k. Ignored by exact search.
   std::size_t ef = 128;
   /// Slots that may be returned; null: all. Borrowed for the call.
   const SlotSet* allowed = nullptr;
+  /// Return also all further ones that score like the last of the k (storage/distance.h, alike):
+  /// the caller decides among them.
+  bool ties = false;
 };
 
 /// Finds the slots whose vectors lie nearest to a query.
@@ -49,6 +52,7 @@ class VectorIndex {
 
   /// The at most `k` nearest allowed slots, nearest first; ties by slot. May miss some of the true
   /// nearest, and under `allowed` may return fewer than exist: the caller falls back to scan().
+  /// With `ties` none of those that tie with the k-th of these is missing because of a limit.
   ///
   /// Errors: InvalidArgument if the dimension is wrong or k == 0; DeadlineExceeded from `call`.
   virtual Result<std::vector<Neighbor>> search(const CallContext& call,

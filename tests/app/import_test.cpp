@@ -230,6 +230,8 @@ TEST_CASE("import: what a line of JSONL must not be", "[app][import]") {
       {"{\"id\":1,\"vector\":[1,\"2\"]}", "vector[1]: expected a finite number, got \"2\""},
       {"{\"id\":1,\"vector\":[1e300]}", "vector[0]: expected a finite number"},
       {"{\"text\":\"a\",\"text\":\"b\"}", "key \"text\" appears twice"},
+      {R"({"text":"a","metadata":{"n":[1e30,18446744073709551616]}})",
+       "the integer 18446744073709551616 does not fit 64 bits"},
       {"{\"text\":\"a\",\"metadata\":{\"o\":[{\"k\":1},{\"k\":1,\"k\":2}]}}", "key \"k\" appears"},
       {"{\"text\":\"a\"", "not JSON"},
       {"{\"text\":\"\xff\"}", "not JSON"},

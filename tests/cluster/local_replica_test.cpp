@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/limits.h"
 #include "storage/shard_store.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
@@ -47,6 +48,9 @@ struct Fixture {
     const auto result = replica->write(call, std::move(request));
     REQUIRE(result.ok());
     return *result;
+  }
+  Result<MutationResult> replace_or_merge(UpdatePayload update) {
+    return replica->write(CallContext{}, Mutation{std::move(update)});
   }
   std::uint64_t count() { return *replica->shard().count(CallContext{}, std::nullopt); }
 
@@ -147,6 +151,67 @@ TEST_CASE("LocalReplica: erasing by filter sees what was written before it", "[c
   CHECK(f.write(EraseMatching{*filter}).affected == 1);
   CHECK(f.count() == 1);
   CHECK(f.write(EraseMatching{*filter}).affected == 0);
+}
+
+TEST_CASE("LocalReplica: an erasure by filter of more ids than an entry holds is one write",
+          "[cluster]") {
+  Fixture f;
+  constexpr std::uint64_t kPoints = 20'000;
+  UpsertPoints upsert;
+  for (std::uint64_t i = 0; i < kPoints; ++i) {
+    auto point = at(i, 1.0F, {{"k", i < kPoints - 3 ? "a" : "b"}});
+    point.id = *PointId::from_text(std::to_string(i) + std::string(500, 'x'));
+    upsert.points.push_back(std::move(point));
+    if (upsert.points.size() == 1000) f.write(Mutation{std::exchange(upsert, {})});
+  }
+  const Seq before = f.replica->shard().tail().seq;
+  const auto filter = Filter::parse({{"k", "a"}});
+  const auto id = RequestId::random();
+  const auto erased = f.write(EraseMatching{*filter}, id);
+  CHECK(erased == MutationResult{kPoints - 3, 0});
+  CHECK(f.count() == 3);
+  CHECK(raw(f.replica->shard().tail().seq) - raw(before) > 2);
+
+  // A retry takes no effect on what was stored since, and has the same answer.
+  f.write(Mutation{UpsertPoints{{at(1, 1, {{"k", "a"}})}}});
+  CHECK(f.write(EraseMatching{*filter}, id) == erased);
+  CHECK(f.count() == 4);
+  f.reopen();
+  CHECK(f.write(EraseMatching{*filter}, id) == erased);
+  CHECK(f.count() == 4);
+}
+
+TEST_CASE("LocalReplica: an update that makes a point too large changes nothing", "[cluster]") {
+  Fixture f;
+  const std::string half(limits::kPayloadBytesMax / 2, 'x');
+  auto large = at(1, 1, {{"a", half}});
+  f.write(Mutation{UpsertPoints{{large, at(2, 2)}}});
+  const auto update = [&](const Json& payload, UpdatePayload::Mode mode) {
+    return f.replace_or_merge({{PointId(2), PointId(1)}, mode, payload});
+  };
+  using Mode = UpdatePayload::Mode;
+  const auto refused = update({{"b", half}}, Mode::Merge);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::InvalidArgument);
+  CHECK_THAT(refused.error().message,
+             Catch::Contains("point 1 after the update: text and metadata may have 1048576 bytes"));
+  for (int opened = 0; opened < 2; ++opened) {
+    const auto points = f.replica->shard().get(std::vector{PointId(1), PointId(2)}, {});
+    REQUIRE(points.ok());
+    CHECK((*points)[0].payload == large.payload);
+    CHECK((*points)[1].payload == Json::object());
+    f.reopen();
+  }
+  // The key that is replaced counts no more.
+  CHECK(update({{"a", half}}, Mode::Merge)->affected == 2);
+  CHECK(update({{"b", half}, {"a", nullptr}}, Mode::Merge)->affected == 2);
+  CHECK(update({{"c", half}}, Mode::Replace)->affected == 2);
+
+  // The text counts.
+  auto with_text = at(3, 3);
+  with_text.text = half;
+  f.write(Mutation{UpsertPoints{{with_text}}});
+  CHECK_FALSE(f.replace_or_merge({{PointId(3)}, Mode::Replace, {{"c", half}}}).ok());
 }
 
 TEST_CASE("LocalReplica: a cancelled write does not take effect", "[cluster]") {

@@ -92,6 +92,18 @@ TEST_CASE("read_json: nesting is bounded, and the id is found nevertheless", "[m
   CHECK(fault_of(repeat("[", 100'000)).error.code == -32700);
 }
 
+TEST_CASE("read_json: an integer that would lose digits is refused", "[mcp]") {
+  for (const std::string number : {"18446744073709551616", "-9223372036854775809"}) {
+    const Fault fault = fault_of(R"({"id":7,"params":{"metadata":{"n":[)" + number + "]}}}");
+    CHECK(fault.error.code == -32600);
+    CHECK(fault.id == 7);
+    CHECK_THAT(fault.error.message, Catch::Contains("the integer " + number + " does not fit"));
+  }
+  for (const std::string number : {"18446744073709551616.0", "1.8446744073709551616e19", "1E300"}) {
+    CHECK(std::holds_alternative<Json>(read_json(R"({"id":7,"n":)" + number + "}")));
+  }
+}
+
 TEST_CASE("read_json: a key that appears twice is refused, at any depth", "[mcp]") {
   const Fault twice = fault_of(R"({"jsonrpc":"2.0","id":1,"id":2,"method":"ping"})");
   CHECK(twice.error.code == -32600);

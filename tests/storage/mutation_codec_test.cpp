@@ -69,6 +69,23 @@ TEST_CASE("mutation codec: an erasure is laid out as documented", "[storage][cod
                            3, 0, 2, 'a', 'b'}));                // "ab"
 }
 
+TEST_CASE("mutation codec: a later part of an erasure is laid out as documented",
+          "[storage][codec]") {
+  const auto encoded = encode_mutation(ErasePoints{{text_id("ab")}, 258});
+  REQUIRE(encoded.ok());
+  const auto laid_out = bytes({5,                       // kind
+                               2, 1, 0, 0, 0, 0, 0, 0,  // erased before
+                               1, 0, 0, 0,              // count
+                               3, 0, 2, 'a', 'b'});     // "ab"
+  CHECK(*encoded == laid_out);
+  const auto decoded = decode_mutation(laid_out);
+  REQUIRE(decoded.ok());
+  CHECK(std::get<ErasePoints>(*decoded).erased_before == 258);
+  CHECK(std::get<ErasePoints>(*decoded).ids == std::vector<PointId>{text_id("ab")});
+  // A part with nothing before it is an erasure of kind 2.
+  CHECK_FALSE(decode_mutation(bytes({5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})).ok());
+}
+
 TEST_CASE("mutation codec: an upsert is laid out as documented", "[storage][codec]") {
   Point point;
   point.id = text_id("a");
@@ -150,7 +167,7 @@ TEST_CASE("log entry: an entry under another's number is a Corruption", "[storag
 TEST_CASE("mutation codec: every cut and every trailing byte is noticed", "[storage][codec]") {
   const std::vector<PointId> ids{PointId(1), text_id("two")};
   const std::vector<Mutation> mutations{
-      sample_entry().mutation, ErasePoints{ids}, EraseExpired{ids, 9},
+      sample_entry().mutation, ErasePoints{ids}, ErasePoints{ids, 7}, EraseExpired{ids, 9},
       UpdatePayload{ids, UpdatePayload::Mode::Merge, {{"k", "v"}}}};
   for (const auto& mutation : mutations) {
     const auto encoded = encode_mutation(mutation).value();
