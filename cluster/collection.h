@@ -23,6 +23,21 @@ struct Query {
   /// 0: the node's default.
   std::size_t ef = 0;
   Projection projection;
+  /// Answer without the shards that cannot be reached instead of failing.
+  bool allow_partial = false;
+};
+
+/// A shard that did not answer, and why.
+struct MissingShard {
+  std::uint32_t shard = 0;
+  std::string why;
+};
+
+struct SearchAnswer {
+  /// Nearest first, ties by id.
+  std::vector<ScoredPoint> hits;
+  /// Empty unless Query::allow_partial.
+  std::vector<MissingShard> missing;
 };
 
 struct CollectionStats {
@@ -76,8 +91,9 @@ class Collection {
   /// Those of `ids` that exist, in the order asked.
   virtual Result<std::vector<Point>> get(const CallContext& call, const std::vector<PointId>& ids,
                                          Projection projection) = 0;
-  /// Nearest first, ties by id.
-  virtual Result<std::vector<ScoredPoint>> search(const CallContext& call, const Query& query) = 0;
+  /// Errors: Unavailable if a shard cannot be reached, naming it; with Query::allow_partial only if
+  /// none can.
+  virtual Result<SearchAnswer> search(const CallContext& call, const Query& query) = 0;
   virtual Result<ScrollPage> scroll(const CallContext& call, const std::optional<Filter>& filter,
                                     const std::optional<PointId>& after, std::size_t limit,
                                     Projection projection) = 0;

@@ -1,288 +1,179 @@
 #include "cluster/local_collections.h"
 
-#include <chrono>
+#include <set>
 #include <utility>
 
+#include "cluster/catalogue.h"
 #include "cluster/coordination/embedded_store.h"
-#include "core/log.h"
-#include "core/text.h"
+#include "cluster/local_copies.h"
+#include "cluster/node_identity.h"
+#include "cluster/placement/slots.h"
+#include "cluster/view/keys.h"
 
 namespace quiver::cluster {
 namespace {
 
-constexpr std::string_view kSpecs = "colls/";
-constexpr std::string_view kNames = "names/";
-// Answers of deletions, by request id, for clients that repeat one.
-constexpr std::string_view kDropped = "dropped/";
-// Collections that are deleted and whose files may still be there.
-constexpr std::string_view kDropping = "dropping/";
 // Threads for the shards of one call: this node's processors bound what more could bring.
 constexpr std::size_t kFanOutThreads = 4;
-constexpr std::chrono::seconds kHousekeepingEvery{1};
-// A client that repeats a deletion does so within its own timeout.
-constexpr std::int64_t kDroppedKeptMs = std::int64_t{3600} * 1000;
-// Answers that one deletion forgets: a transaction has room for so many and its own keys.
-constexpr std::size_t kForgottenAtOnce = 100;
 
-std::string key(std::string_view prefix, std::string_view rest) {
-  return std::string(prefix).append(rest);
-}
-
-/// What differs between a wanted spec and the one that is there; empty if nothing does.
-std::string difference(const CollectionSpec& there, const CollectionSpec& wanted) {
-  const Json have = there.to_json();
-  const Json want = wanted.to_json();
-  std::string out;
-  for (const char* field : {"dimension", "metric", "embedder", "shards", "replicas", "hnsw"}) {
-    if (have[field] == want[field]) continue;
-    if (!out.empty()) out += "; ";
-    out += std::string(field) + " is " + have[field].dump() + ", asked for " + want[field].dump();
-  }
-  return out;
+/// A server that is alone is always there.
+Status register_alone(CoordinationStore& store, const NodeId& self, std::int64_t now_ms) {
+  const CallContext call;
+  NodeRecord record;
+  record.id = self;
+  record.label = "local";
+  record.version = QV_VERSION;
+  record.state = NodeState::Active;
+  record.joined_at_ms = now_ms;
+  QV_TRY(const auto slots, with_slot({}, self));
+  const std::string key = keys::node(self);
+  QV_TRY(const auto result,
+         decided(store.txn(call, {{key, Revision{0}}, {std::string(keys::kSlots), Revision{0}}},
+                           {{key, record.to_json().dump()},
+                            {std::string(keys::kSlots), slots.to_json().dump()}})));
+  if (result == TxnOutcome::Done) return Done{};
+  QV_TRY(const auto there, store.get(call, key));
+  if (there) return Done{};
+  return Error{ErrorCode::FailedPrecondition,
+               "the catalogue of the data directory belongs to another server than its file NODE"};
 }
 
 }  // namespace
 
+class LocalCollections::Opened {
+ public:
+  static Result<std::shared_ptr<Opened>> open(const LocalCollections& owner) {
+    const auto meta = owner.data_dir_ / "meta";
+    // Touched before all else: where the directory cannot be used, nothing is left behind.
+    QV_TRY(auto store, EmbeddedStore::open(meta));
+    QV_TRY(auto self, node_identity(owner.data_dir_));
+    QV_CHECK(register_alone(*store, self, owner.clock_.wall_ms()));
+    QV_TRY(auto views, ViewSource::open(*store, CallContext{}));
+    auto out = std::make_shared<Opened>(owner, std::move(store), std::move(views), std::move(self));
+    QV_CHECK(out->shards_.sweep());
+    QV_CHECK(out->catalogue_.abandon_creations(CallContext{}, out->self_));
+    out->tidy(CallContext{});
+    QV_CHECK(out->check_complete(owner.data_dir_));
+    return out;
+  }
+
+  Opened(const LocalCollections& owner, std::unique_ptr<EmbeddedStore> store,
+         std::unique_ptr<ViewSource> views, NodeId self)
+      : self_(std::move(self)),
+        store_(std::move(store)),
+        views_(std::move(views)),
+        shards_(owner.data_dir_ / "shards", owner.options_, owner.clock_),
+        host_(shards_, owner.clock_, owner.host_options_),
+        copies_(host_, self_),
+        fan_out_(kFanOutThreads),
+        catalogue_({*store_, *views_, copies_, fan_out_, owner.clock_,
+                    [](const ClusterView& /*view*/) { return Liveness{}; }}) {}
+
+  Catalogue& catalogue() noexcept { return catalogue_; }
+  ShardHost& host() noexcept { return host_; }
+  void tidy(const CallContext& call) { catalogue_.tidy(call, self_, host_); }
+
+ private:
+  /// Errors: Corruption if there are files of a collection that the catalogue does not name.
+  Status check_complete(const std::filesystem::path& data_dir) const {
+    // Files are made after the entry and removed before it. Without this check a damaged
+    // catalogue, of which the database below may notice nothing, would pass for one without
+    // collections.
+    const auto view = views_->current();
+    std::set<std::string> known;
+    for (const auto& [unused, collection] : view->collections) known.insert(collection->spec.id);
+    for (const auto& [id, unused] : view->dropping) known.insert(id);
+    QV_TRY(const auto stored, shards_.collections());
+    for (const auto& id : stored) {
+      if (known.contains(id)) continue;
+      return Error{ErrorCode::Corruption,
+                   "the catalogue in " + (data_dir / "meta").string() +
+                       " is damaged: it lacks the collection whose files are in " +
+                       (data_dir / "shards" / id).string() +
+                       ". Restore it from a backup, or move that directory away to go on without "
+                       "the collection"};
+    }
+    return Done{};
+  }
+
+  const NodeId self_;
+  const std::unique_ptr<EmbeddedStore> store_;
+  const std::unique_ptr<ViewSource> views_;
+  storage::ShardStore shards_;
+  ShardHost host_;
+  LocalCopies copies_;
+  FanOut fan_out_;
+  Catalogue catalogue_;
+};
+
 LocalCollections::LocalCollections(std::filesystem::path data_dir, const storage::Options& options,
-                                   const Clock& clock)
-    : data_dir_(std::move(data_dir)),
-      clock_(clock),
-      fan_out_(kFanOutThreads),
-      shards_(data_dir_ / "shards", options, clock) {}
+                                   const Clock& clock, const ShardHost::Options& host)
+    : data_dir_(std::move(data_dir)), options_(options), host_options_(host), clock_(clock) {}
 
 LocalCollections::~LocalCollections() {
   close();
 }
 
-Status LocalCollections::ensure_open() {
+Result<std::shared_ptr<LocalCollections::Opened>> LocalCollections::opened() {
+  const std::lock_guard lock(mutex_);
   if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping; try again later"};
-  if (store_) return Done{};
-  QV_TRY(auto store, EmbeddedStore::open(data_dir_ / "meta"));
-  store_ = std::move(store);
-  if (auto loaded = load_catalogue(); !loaded.ok()) {
-    store_.reset();
-    collections_.clear();
-    return loaded;
+  if (!opened_) {
+    QV_TRY(opened_, Opened::open(*this));
   }
-  housekeeper_ = std::thread([this] { keep_house(); });
-  return Done{};
+  return opened_;
 }
 
-Status LocalCollections::load_catalogue() {
-  QV_CHECK(shards_.sweep());
-  std::set<std::string> known;
-  QV_TRY(const auto unfinished, store_->list({}, kDropping));
-  for (const auto& entry : unfinished.entries) {
-    const auto id = entry.key.substr(kDropping.size());
-    known.insert(id);
-    remove_files(id);
-  }
-  QV_TRY(const auto stored, store_->list({}, kSpecs));
-  for (const auto& entry : stored.entries) {
-    const Json json = Json::parse(entry.value, nullptr, false);
-    QV_TRY(auto spec, CollectionSpec::from_json(json));
-    known.insert(spec.id);
-    std::string name = spec.name;
-    collections_.emplace(std::move(name),
-                         std::make_shared<ShardedCollection>(std::move(spec), shards_, fan_out_));
-  }
-  return check_complete(known);
-}
-
-Status LocalCollections::check_complete(const std::set<std::string>& known) const {
-  // Files are made after the entry and removed before it. Without this check a damaged catalogue,
-  // of which the database below may notice nothing, would pass for one without collections.
-  QV_TRY(const auto stored, shards_.collections());
-  for (const auto& id : stored) {
-    if (known.contains(id)) continue;
-    return Error{ErrorCode::Corruption,
-                 "the catalogue in " + (data_dir_ / "meta").string() +
-                     " is damaged: it lacks the collection whose files are in " +
-                     (data_dir_ / "shards" / id).string() +
-                     ". Restore it from a backup, or move that directory away to go on without "
-                     "the collection"};
-  }
-  return Done{};
-}
-
-void LocalCollections::remove_files(const std::string& collection_id) {
-  auto removed = shards_.drop_collection(collection_id);
-  if (removed.ok()) {
-    const auto forgotten =
-        decided(store_->txn({}, {}, {{key(kDropping, collection_id), std::nullopt}}));
-    if (!forgotten.ok()) removed = forgotten.error();
-  }
-  if (!removed.ok()) {
-    QV_LOG_WARN("collection_files_left id={} error={} remedy=retried_at_start", collection_id,
-                removed.error().message);
-  }
-}
-
-Error LocalCollections::not_found(std::string_view name) const {
-  constexpr std::size_t kNamed = 20;
-  std::vector<std::string> names;
-  std::string listed;
-  for (const auto& [known, unused] : collections_) {
-    names.push_back(known);
-    if (names.size() <= kNamed) listed += (listed.empty() ? "" : ", ") + known;
-  }
-  if (names.size() > kNamed) {
-    listed += " and " + std::to_string(names.size() - kNamed) + " more (collection_list)";
-  }
-  std::string message = "collection \"" + std::string(utf8_prefix(name, 80)) + "\" not found.";
-  const std::string near = nearest_word(name, names);
-  if (!near.empty()) message += " Did you mean \"" + near + "\"?";
-  message += names.empty() ? " There are none yet: use collection_create or memory_store."
-                           : " Collections: " + listed + ".";
-  return {ErrorCode::NotFound, std::move(message)};
+std::shared_ptr<LocalCollections::Opened> LocalCollections::opened_before() const {
+  const std::lock_guard lock(mutex_);
+  return opened_;
 }
 
 Result<std::shared_ptr<Collection>> LocalCollections::find(std::string_view name) {
-  const std::lock_guard lock(mutex_);
-  QV_CHECK(ensure_open());
-  const auto found = collections_.find(name);
-  if (found == collections_.end()) return not_found(name);
-  return std::shared_ptr<Collection>(found->second);
+  QV_TRY(const auto parts, opened());
+  QV_TRY(auto found, parts->catalogue().find(name));
+  // What is opened stays so for as long as somebody works with one of its collections.
+  auto* const collection = found.get();
+  return std::shared_ptr<Collection>(
+      std::make_shared<std::pair<std::shared_ptr<Opened>, std::shared_ptr<Collection>>>(
+          parts, std::move(found)),
+      collection);
 }
 
 Result<Collections::Created> LocalCollections::create(const CallContext& call,
                                                       CollectionSpec spec) {
-  QV_CHECK(call.check());
-  QV_CHECK(spec.validate());
-  if (spec.replication_factor > 1) {
-    return Error{ErrorCode::FailedPrecondition,
-                 "replicas: " + std::to_string(spec.replication_factor) +
-                     " copies need as many nodes; this server runs alone, so use 1"};
-  }
-  const std::lock_guard lock(mutex_);
-  QV_CHECK(ensure_open());
-  const auto found = collections_.find(spec.name);
-  if (found == collections_.end()) return register_collection(call, std::move(spec));
-  const std::string differs = difference(found->second->spec(), spec);
-  if (!differs.empty()) {
-    return Error{ErrorCode::AlreadyExists,
-                 "collection \"" + spec.name + "\" exists with other settings: " + differs};
-  }
-  return Created{found->second, true};
-}
-
-Result<Collections::Created> LocalCollections::register_collection(const CallContext& call,
-                                                                   CollectionSpec spec) {
-  spec.id = RequestId::random().hex();
-  spec.created_at_ms = clock_.wall_ms();
-  const std::string name_key = key(kNames, spec.name);
-  const std::string spec_key = key(kSpecs, spec.id);
-  QV_TRY(const auto outcome,
-         decided(store_->txn(call, {{name_key, Revision{0}}, {spec_key, Revision{0}}},
-                             {{name_key, spec.id}, {spec_key, spec.to_json().dump()}})));
-  if (outcome == TxnOutcome::Conflict) {
-    return Error{ErrorCode::Internal, "the catalogue and the coordination store disagree"};
-  }
-  QV_LOG_INFO("collection_created name={} id={} shards={}", spec.name, spec.id, spec.shard_count);
-  std::string name = spec.name;
-  auto made = std::make_shared<ShardedCollection>(std::move(spec), shards_, fan_out_);
-  collections_.emplace(std::move(name), made);
-  return Created{made, false};
+  QV_TRY(const auto parts, opened());
+  return parts->catalogue().create(call, std::move(spec));
 }
 
 Result<std::uint64_t> LocalCollections::drop(const CallContext& call, std::string_view name) {
-  QV_CHECK(call.check());
-  std::shared_ptr<ShardedCollection> target;
-  {
-    const std::lock_guard lock(mutex_);
-    QV_CHECK(ensure_open());
-    if (!call.request_id.empty()) {
-      QV_TRY(const auto before, store_->get(call, key(kDropped, call.request_id.hex())));
-      if (before) return Json::parse(before->value).at("points").get<std::uint64_t>();
-    }
-    const auto found = collections_.find(name);
-    if (found == collections_.end()) return not_found(name);
-    target = found->second;
-  }
-  const auto counted = target->count(call, std::nullopt);
-  QV_CHECK(call.check());
-  if (!counted.ok()) {
-    // Of what cannot be read, too, somebody must be able to get rid.
-    QV_LOG_WARN("dropped_collection_not_counted name={} error=\"{}\"", name,
-                counted.error().message);
-  }
-  const std::uint64_t points = counted.ok() ? *counted : 0;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = collections_.find(name);
-    if (found == collections_.end() || found->second != target) return not_found(name);
-    std::vector<Put> puts{{key(kNames, name), std::nullopt},
-                          {key(kSpecs, target->spec().id), std::nullopt},
-                          {key(kDropping, target->spec().id), std::string(name)}};
-    const std::int64_t now = clock_.wall_ms();
-    QV_TRY(const auto earlier, store_->list(call, kDropped));
-    for (const auto& entry : earlier.entries) {
-      if (puts.size() == kForgottenAtOnce) break;
-      const auto at_ms = Json::parse(entry.value).at("at_ms").get<std::int64_t>();
-      if (at_ms + kDroppedKeptMs < now) puts.push_back({entry.key, std::nullopt});
-    }
-    if (!call.request_id.empty()) {
-      puts.push_back(
-          {key(kDropped, call.request_id.hex()), Json{{"points", points}, {"at_ms", now}}.dump()});
-    }
-    QV_TRY(const auto outcome, decided(store_->txn(call, {}, puts)));
-    static_cast<void>(outcome);  // Without compares there is no conflict.
-    collections_.erase(found);
-  }
-  target->retire();
-  {
-    const std::lock_guard lock(mutex_);
-    if (store_) remove_files(target->spec().id);
-  }
-  QV_LOG_INFO("collection_dropped name={} points={}", name, points);
+  QV_TRY(const auto parts, opened());
+  QV_TRY(const auto points, parts->catalogue().drop(call, name));
+  parts->tidy(CallContext{});
   return points;
 }
 
 Result<std::vector<CollectionSpec>> LocalCollections::list() {
-  const std::lock_guard lock(mutex_);
-  QV_CHECK(ensure_open());
-  std::vector<CollectionSpec> specs;
-  for (const auto& [unused, collection] : collections_) specs.push_back(collection->spec());
-  return specs;
-}
-
-std::vector<std::shared_ptr<ShardedCollection>> LocalCollections::snapshot() {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<ShardedCollection>> all;
-  for (const auto& [unused, collection] : collections_) all.push_back(collection);
-  return all;
+  QV_TRY(const auto parts, opened());
+  return parts->catalogue().list();
 }
 
 void LocalCollections::purge_expired() {
-  for (const auto& collection : snapshot()) {
-    if (auto purged = collection->purge_expired(clock_.wall_ms()); !purged.ok()) {
-      QV_LOG_WARN("purge_failed collection={} error={}", collection->spec().name,
-                  purged.error().message);
-    }
-  }
+  if (const auto parts = opened_before()) parts->host().purge_expired();
 }
 
-void LocalCollections::keep_house() {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, kHousekeepingEvery, [this] { return closed_; })) {
-    lock.unlock();
-    purge_expired();
-    lock.lock();
-  }
+std::size_t LocalCollections::open_shards() const {
+  const auto parts = opened_before();
+  return parts ? parts->host().open_copies() : 0;
 }
 
 void LocalCollections::close() {
+  std::shared_ptr<Opened> parts;
   {
     const std::lock_guard lock(mutex_);
-    if (closed_) return;
     closed_ = true;
+    parts = std::move(opened_);
   }
-  wake_.notify_all();
-  if (housekeeper_.joinable()) housekeeper_.join();
-  for (const auto& collection : snapshot()) collection->retire();
-  const std::lock_guard lock(mutex_);
-  collections_.clear();
-  store_.reset();
+  if (parts) parts->host().close();
 }
 
 }  // namespace quiver::cluster

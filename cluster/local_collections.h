@@ -1,17 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
-#include <thread>
 
 #include "cluster/collections.h"
-#include "cluster/coordination/store.h"
-#include "cluster/sharded_collection.h"
+#include "cluster/shard_host.h"
 #include "core/clock.h"
 #include "storage/options.h"
 
@@ -19,15 +14,14 @@ namespace quiver::cluster {
 
 /// The collections of a cluster of one node, in a data directory.
 ///
-/// Opens its files at the first call, not before, and a shard at its first use. A background
-/// thread, started with the first call, erases points that have expired.
+/// Opens its files at the first call, not before, and a shard at its first use.
 ///
 /// Threads: any. The process must own the directory.
 class LocalCollections final : public Collections {
  public:
   /// `clock` must outlive it. Touches no file.
   LocalCollections(std::filesystem::path data_dir, const storage::Options& options,
-                   const Clock& clock);
+                   const Clock& clock, const ShardHost::Options& host = {});
   /// close().
   ~LocalCollections() override;
 
@@ -36,39 +30,30 @@ class LocalCollections final : public Collections {
   Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
-  /// Erases the points that have expired, in collections that are open.
+  /// Erases the points that have expired, in shards that are open.
   void purge_expired();
+  /// Copies of shards that are open.
+  std::size_t open_shards() const;
   /// Writes index snapshots and closes all shards, so that the next start is quick. Later calls
   /// are refused with Unavailable.
   void close();
 
  private:
-  using Open = std::map<std::string, std::shared_ptr<ShardedCollection>, std::less<>>;
+  /// All that has files open.
+  class Opened;
 
-  /// Opens the catalogue if it is not open.
-  Status ensure_open();
-  Status load_catalogue();
-  /// Errors: Corruption if there are files of a collection whose id is not among `known`.
-  Status check_complete(const std::set<std::string>& known) const;
-  Result<Created> register_collection(const CallContext& call, CollectionSpec spec);
-  /// Removes the files of a deleted collection, or leaves that to the next start.
-  void remove_files(const std::string& collection_id);
-  Error not_found(std::string_view name) const;
-  std::vector<std::shared_ptr<ShardedCollection>> snapshot();
-  void keep_house();
+  Result<std::shared_ptr<Opened>> opened();
+  std::shared_ptr<Opened> opened_before() const;
 
   const std::filesystem::path data_dir_;
+  const storage::Options options_;
+  const ShardHost::Options host_options_;
   const Clock& clock_;
-  FanOut fan_out_;
-  storage::ShardStore shards_;
 
-  std::mutex mutex_;
-  /// Guarded by mutex_, as is all below.
-  std::unique_ptr<CoordinationStore> store_;
-  Open collections_;
+  mutable std::mutex mutex_;
+  /// Guarded by mutex_, as is all below. Shared with the calls that run.
+  std::shared_ptr<Opened> opened_;
   bool closed_ = false;
-  std::condition_variable wake_;
-  std::thread housekeeper_;
 };
 
 }  // namespace quiver::cluster

@@ -15,9 +15,6 @@
 namespace quiver::cluster {
 namespace {
 
-// Expired points that one purge of a shard takes: keeps its log entry small.
-constexpr std::size_t kPurgePointsMax = 1000;
-
 std::vector<std::uint32_t> numbers_below(std::uint32_t count) {
   std::vector<std::uint32_t> numbers(count);
   std::iota(numbers.begin(), numbers.end(), 0U);
@@ -70,76 +67,77 @@ void add_field(std::map<std::string, Field>& fields, storage::FieldSummary summa
 
 }  // namespace
 
-ShardedCollection::ShardedCollection(CollectionSpec spec, storage::ShardStore& store,
-                                     FanOut& fan_out)
-    : spec_(std::move(spec)),
-      store_(store),
+ShardedCollection::ShardedCollection(std::shared_ptr<const CollectionView> collection,
+                                     ViewSource& views, Copies& copies, FanOut& fan_out)
+    : collection_(std::move(collection)),
+      spec_(collection_->spec),
+      views_(views),
+      copies_(copies),
       fan_out_(fan_out),
       all_shards_(numbers_below(spec_.shard_count)) {}
 
-Status ShardedCollection::gone() const {
-  return Error{ErrorCode::NotFound, "collection \"" + spec_.name + "\" was deleted"};
+Error ShardedCollection::gone() const {
+  return {ErrorCode::NotFound, "collection \"" + spec_.name + "\" was deleted"};
 }
 
-bool ShardedCollection::is_open() const {
-  const ReadLock lock(life_);
-  return !replicas_.empty();
-}
-
-Status ShardedCollection::ensure_open() {
-  if (retired_) return gone();
-  if (is_open()) return Done{};
-  const WriteLock lock(life_);
-  if (retired_) return gone();
-  if (!replicas_.empty()) return Done{};
-  Replicas opened(spec_.shard_count);
-  std::vector<Status> outcomes(spec_.shard_count, Status(Done{}));
-  fan_out_.run(spec_.shard_count, [&](std::size_t i) {
-    auto shard = store_.open(spec_, ShardId{static_cast<std::uint32_t>(i)});
-    auto replica = shard.ok() ? LocalReplica::open(std::move(shard).value())
-                              : Result<std::unique_ptr<LocalReplica>>(shard.error());
-    if (replica.ok()) {
-      opened[i] = std::move(replica).value();
-    } else {
-      outcomes[i] = replica.error();
-    }
-  });
-  for (auto& outcome : outcomes) QV_CHECK(std::move(outcome));
-  replicas_ = std::move(opened);
-  return Done{};
+const CollectionView* ShardedCollection::find_in(const ClusterView& view) const {
+  const auto* found = view.find_collection(spec_.name);
+  return found != nullptr && found->spec.id == spec_.id ? found : nullptr;
 }
 
 template <typename T>
-Result<std::vector<T>> ShardedCollection::each(
-    const std::vector<std::uint32_t>& wanted,
-    const std::function<Result<T>(LocalReplica&, std::uint32_t)>& work) {
-  QV_CHECK(ensure_open());
-  const ReadLock lock(life_);
-  if (replicas_.empty()) return gone().error();
-  // The lock is held by this thread for all of them; the analyser does not see into the lambda.
-  const auto* const replicas = replicas_.data();
-  std::vector<std::optional<Result<T>>> answers(wanted.size());
+Result<T> ShardedCollection::ask(const CallContext& call, std::uint32_t shard,
+                                 const Work<T>& work) {
+  const auto ask_by = [&](const ClusterView& view) -> Result<T> {
+    const auto* const collection = find_in(view);
+    if (collection == nullptr) return gone();
+    QV_TRY(const auto replica, copies_.primary(view, *collection, ShardId{shard}));
+    return work(*replica, shard);
+  };
+  const auto view = views_.current();
+  auto first = ask_by(*view);
+  // Whose files are gone may have been deleted a moment ago.
+  const bool outdated = !first.ok() && (first.error().code == ErrorCode::WrongOwner ||
+                                        first.error().code == ErrorCode::Corruption);
+  if (!outdated) return first;
+  if (auto refreshed = views_.refresh(call); !refreshed.ok()) return std::move(refreshed).error();
+  const auto newer = views_.current();
+  if (find_in(*newer) == nullptr) return gone();
+  if (first.error().code == ErrorCode::Corruption) return first;
+  auto second = ask_by(*newer);
+  if (second.ok() || second.error().code != ErrorCode::WrongOwner) return second;
+  return Error{ErrorCode::Unavailable, "shard " + std::to_string(shard) + " of collection \"" +
+                                           spec_.name + "\" is changing servers; try again"};
+}
+
+template <typename T>
+std::vector<Result<T>> ShardedCollection::ask_each(const CallContext& call,
+                                                   const std::vector<std::uint32_t>& wanted,
+                                                   const Work<T>& work) {
+  std::vector<Result<T>> answers(wanted.size(), Error{ErrorCode::Internal, "not asked"});
   fan_out_.run(wanted.size(), [&](std::size_t i) {
     try {
-      answers[i] = work(*replicas[wanted[i]], wanted[i]);
+      answers[i] = ask<T>(call, wanted[i], work);
     } catch (const std::exception& problem) {
       // Out of memory, at worst: the call fails, not the pool's thread and with it the process.
       answers[i] = Error{ErrorCode::Internal, std::string("a shard failed: ") + problem.what()};
     }
   });
-  std::vector<T> out;
-  out.reserve(answers.size());
-  for (auto& answer : answers) {
-    if (!answer->ok()) return std::move(*answer).error();
-    out.push_back(std::move(*answer).value());
-  }
-  return out;
+  return answers;
 }
 
 template <typename T>
-Result<std::vector<T>> ShardedCollection::each_shard(
-    const std::function<Result<T>(LocalReplica&, std::uint32_t)>& work) {
-  return each<T>(all_shards_, work);
+Result<std::vector<T>> ShardedCollection::each(const CallContext& call,
+                                               const std::vector<std::uint32_t>& wanted,
+                                               const Work<T>& work) {
+  auto answers = ask_each<T>(call, wanted, work);
+  std::vector<T> out;
+  out.reserve(answers.size());
+  for (auto& answer : answers) {
+    if (!answer.ok()) return std::move(answer).error();
+    out.push_back(std::move(answer).value());
+  }
+  return out;
 }
 
 Result<MutationResult> ShardedCollection::write(const CallContext& call,
@@ -149,7 +147,7 @@ Result<MutationResult> ShardedCollection::write(const CallContext& call,
     if (requests[i]) wanted.push_back(i);
   }
   QV_TRY(const auto results,
-         each<MutationResult>(wanted, [&](LocalReplica& replica, std::uint32_t shard) {
+         each<MutationResult>(call, wanted, [&](Replica& replica, std::uint32_t shard) {
            return replica.write(call, std::move(*requests[shard]));
          }));
   MutationResult sum;
@@ -221,8 +219,8 @@ Result<std::vector<Point>> ShardedCollection::get(const CallContext& call,
     if (!by_shard[i].empty()) wanted.push_back(i);
   }
   QV_TRY(auto answers,
-         each<std::vector<Point>>(wanted, [&](LocalReplica& replica, std::uint32_t shard) {
-           return replica.shard().get(by_shard[shard], projection);
+         each<std::vector<Point>>(call, wanted, [&](Replica& replica, std::uint32_t shard) {
+           return replica.get(call, by_shard[shard], projection);
          }));
   std::map<PointId, Point> found;
   for (auto& answer : answers) {
@@ -236,8 +234,7 @@ Result<std::vector<Point>> ShardedCollection::get(const CallContext& call,
   return points;
 }
 
-Result<std::vector<ScoredPoint>> ShardedCollection::search(const CallContext& call,
-                                                           const Query& query) {
+Result<SearchAnswer> ShardedCollection::search(const CallContext& call, const Query& query) {
   QV_CHECK(call.check());
   QV_CHECK(check_vector(spec_, query.vector, "vector"));
   if (query.k == 0 || query.k > limits::kSearchHitsMax) {
@@ -247,11 +244,24 @@ Result<std::vector<ScoredPoint>> ShardedCollection::search(const CallContext& ca
   }
   const storage::ShardQuery local{query.vector, query.k,  query.filter,
                                   query.exact,  query.ef, query.projection};
-  QV_TRY(auto answers,
-         each_shard<std::vector<ScoredPoint>>([&](LocalReplica& replica, std::uint32_t) {
-           return replica.shard().search(call, local);
-         }));
-  return merge_hits(std::move(answers), query.k);
+  auto answers = ask_each<std::vector<ScoredPoint>>(
+      call, all_shards_,
+      [&](Replica& replica, std::uint32_t) { return replica.search(call, local); });
+  SearchAnswer out;
+  std::vector<std::vector<ScoredPoint>> found;
+  for (std::uint32_t shard = 0; shard < answers.size(); ++shard) {
+    auto& answer = answers[shard];
+    if (answer.ok()) {
+      found.push_back(std::move(answer).value());
+    } else if (query.allow_partial && answer.error().code == ErrorCode::Unavailable) {
+      out.missing.push_back({shard, answer.error().message});
+    } else {
+      return std::move(answer).error();
+    }
+  }
+  if (found.empty()) return std::move(answers.front()).error();
+  out.hits = merge_hits(std::move(found), query.k);
+  return out;
 }
 
 Result<ScrollPage> ShardedCollection::scroll(const CallContext& call,
@@ -261,8 +271,8 @@ Result<ScrollPage> ShardedCollection::scroll(const CallContext& call,
   QV_CHECK(call.check());
   // One more than asked for tells whether there is a next page.
   const storage::ScrollQuery local{filter, after, limit + 1, projection};
-  QV_TRY(auto pages, each_shard<std::vector<Point>>([&](LocalReplica& replica, std::uint32_t) {
-           return replica.shard().scroll(call, local);
+  QV_TRY(auto pages, each<std::vector<Point>>(call, all_shards_, [&](Replica& replica, std::uint32_t) {
+           return replica.scroll(call, local);
          }));
   ScrollPage page{merge_pages(std::move(pages), limit + 1), std::nullopt};
   if (page.points.size() > limit) {
@@ -275,8 +285,8 @@ Result<ScrollPage> ShardedCollection::scroll(const CallContext& call,
 Result<std::uint64_t> ShardedCollection::count(const CallContext& call,
                                                const std::optional<Filter>& filter) {
   QV_CHECK(call.check());
-  QV_TRY(const auto counts, each_shard<std::uint64_t>([&](LocalReplica& replica, std::uint32_t) {
-           return replica.shard().count(call, filter);
+  QV_TRY(const auto counts, each<std::uint64_t>(call, all_shards_, [&](Replica& replica, std::uint32_t) {
+           return replica.count(call, filter);
          }));
   return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
@@ -285,8 +295,7 @@ Result<std::vector<Field>> ShardedCollection::fields(const CallContext& call, st
   QV_CHECK(call.check());
   constexpr std::size_t kExamples = 3;
   QV_TRY(auto answers,
-         each_shard<std::vector<storage::FieldSummary>>(
-             [&](LocalReplica& replica, std::uint32_t) { return replica.shard().fields(limit); }));
+         each<std::vector<storage::FieldSummary>>(call, all_shards_, [&](Replica& replica, std::uint32_t) { return replica.fields(call, limit); }));
   std::map<std::string, Field> merged;
   for (auto& answer : answers) {
     for (auto& summary : answer) add_field(merged, std::move(summary));
@@ -305,9 +314,8 @@ Result<std::vector<Field>> ShardedCollection::fields(const CallContext& call, st
 Result<CollectionStats> ShardedCollection::stats(const CallContext& call) {
   QV_CHECK(call.check());
   QV_TRY(const auto all,
-         each_shard<storage::ShardStats>(
-             [](LocalReplica& replica, std::uint32_t) -> Result<storage::ShardStats> {
-               return replica.shard().stats();
+         each<storage::ShardStats>(call, all_shards_, [&](Replica& replica, std::uint32_t) -> Result<storage::ShardStats> {
+               return replica.stats(call);
              }));
   CollectionStats sum;
   for (const auto& stats : all) {
@@ -316,26 +324,6 @@ Result<CollectionStats> ShardedCollection::stats(const CallContext& call) {
     sum.disk_bytes += stats.disk_bytes;
   }
   return sum;
-}
-
-Result<std::uint64_t> ShardedCollection::purge_expired(std::int64_t now_ms) {
-  if (retired_ || !is_open()) return std::uint64_t{0};
-  QV_TRY(const auto results,
-         each_shard<MutationResult>(
-             [&](LocalReplica& replica, std::uint32_t) -> Result<MutationResult> {
-               auto ids = replica.shard().expired(now_ms, kPurgePointsMax);
-               if (ids.empty()) return MutationResult{};
-               return replica.write(CallContext{}, Mutation{EraseExpired{std::move(ids), now_ms}});
-             }));
-  std::uint64_t gone = 0;
-  for (const auto& result : results) gone += result.affected;
-  return gone;
-}
-
-void ShardedCollection::retire() {
-  retired_ = true;
-  const WriteLock lock(life_);
-  replicas_.clear();
 }
 
 }  // namespace quiver::cluster

@@ -1,24 +1,24 @@
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "cluster/collection.h"
 #include "cluster/fan_out.h"
-#include "cluster/local_replica.h"
-#include "core/mutex.h"
-#include "storage/shard_store.h"
+#include "cluster/replica.h"
+#include "cluster/view/view_source.h"
 
 namespace quiver::cluster {
 
-/// A collection whose shards all lie on this node. Opens them at the first call.
+/// A collection, wherever its shards lie. Each call works with one view of the cluster; a shard
+/// that has moved since is asked once more, by a new view.
 ///
-/// Threads: any. `store` and `fan_out` must outlive it.
+/// Threads: any. `views`, `copies` and `fan_out` must outlive it.
 class ShardedCollection final : public Collection {
  public:
-  ShardedCollection(CollectionSpec spec, storage::ShardStore& store, FanOut& fan_out);
+  ShardedCollection(std::shared_ptr<const CollectionView> collection, ViewSource& views,
+                    Copies& copies, FanOut& fan_out);
 
   const CollectionSpec& spec() const noexcept override { return spec_; }
   Result<MutationResult> upsert(const CallContext& call, std::vector<Point> points) override;
@@ -27,7 +27,7 @@ class ShardedCollection final : public Collection {
   Result<MutationResult> update_payload(const CallContext& call, UpdatePayload update) override;
   Result<std::vector<Point>> get(const CallContext& call, const std::vector<PointId>& ids,
                                  Projection projection) override;
-  Result<std::vector<ScoredPoint>> search(const CallContext& call, const Query& query) override;
+  Result<SearchAnswer> search(const CallContext& call, const Query& query) override;
   Result<ScrollPage> scroll(const CallContext& call, const std::optional<Filter>& filter,
                             const std::optional<PointId>& after, std::size_t limit,
                             Projection projection) override;
@@ -36,36 +36,34 @@ class ShardedCollection final : public Collection {
   Result<std::vector<Field>> fields(const CallContext& call, std::size_t limit) override;
   Result<CollectionStats> stats(const CallContext& call) override;
 
-  /// Erases what has expired, if the shards are open; the number of points that went.
-  Result<std::uint64_t> purge_expired(std::int64_t now_ms);
-  /// Waits for running calls, closes the shards and refuses all later calls with NotFound.
-  void retire();
-
  private:
-  using Replicas = std::vector<std::unique_ptr<LocalReplica>>;
+  /// What `work` makes of one shard.
+  template <typename T>
+  using Work = std::function<Result<T>(Replica&, std::uint32_t)>;
 
-  Status ensure_open();
-  bool is_open() const;
-  Status gone() const;
-  /// Calls `work(replica, shard)` for each shard that `wanted` names, side by side.
+  Error gone() const;
+  /// This collection in `view`; null if it is not there any more.
+  const CollectionView* find_in(const ClusterView& view) const;
   template <typename T>
-  Result<std::vector<T>> each(const std::vector<std::uint32_t>& wanted,
-                              const std::function<Result<T>(LocalReplica&, std::uint32_t)>& work);
+  Result<T> ask(const CallContext& call, std::uint32_t shard, const Work<T>& work);
+  /// Calls `work` for each shard that `wanted` names, side by side; answers in that order.
   template <typename T>
-  Result<std::vector<T>> each_shard(
-      const std::function<Result<T>(LocalReplica&, std::uint32_t)>& work);
+  std::vector<Result<T>> ask_each(const CallContext& call,
+                                  const std::vector<std::uint32_t>& wanted, const Work<T>& work);
+  /// The same, all or nothing.
+  template <typename T>
+  Result<std::vector<T>> each(const CallContext& call, const std::vector<std::uint32_t>& wanted,
+                              const Work<T>& work);
   /// One write for each shard that has one; the sum of what they did.
   Result<MutationResult> write(const CallContext& call,
                                std::vector<std::optional<WriteRequest>> requests);
 
-  const CollectionSpec spec_;
-  storage::ShardStore& store_;
+  const std::shared_ptr<const CollectionView> collection_;
+  const CollectionSpec& spec_;
+  ViewSource& views_;
+  Copies& copies_;
   FanOut& fan_out_;
   const std::vector<std::uint32_t> all_shards_;
-  /// Shared by calls, exclusive to open and to retire: a call keeps the shards alive by holding it.
-  mutable SharedMutex life_;
-  Replicas replicas_ QV_GUARDED_BY(life_);
-  std::atomic<bool> retired_{false};
 };
 
 }  // namespace quiver::cluster

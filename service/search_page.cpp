@@ -19,6 +19,7 @@ struct Window {
   std::size_t seen = 0;
   /// There may be hits behind these.
   bool more = false;
+  std::vector<cluster::MissingShard> missing;
 };
 
 Error too_deep() {
@@ -68,13 +69,15 @@ Result<Window> window(const CallContext& call, cluster::Collection& collection, 
   const std::size_t seen = after ? after->seen : 0;
   search.query.k = std::min(seen + search.limit + spare, kDepthMax);
   while (true) {
-    QV_TRY(auto hits, collection.search(call, search.query));
+    QV_TRY(auto answer, collection.search(call, search.query));
+    auto& hits = answer.hits;
     const bool complete = trim(hits, search, hits.size() < search.query.k);
     const std::size_t begin = after ? first_behind(*after, hits) : 0;
     const std::size_t end = std::min(begin + search.limit, hits.size());
     if (begin < end || complete || search.query.k == kDepthMax) {
       Window out;
       out.seen = begin;
+      out.missing = std::move(answer.missing);
       out.more = end < hits.size() || !complete;
       out.hits.assign(std::make_move_iterator(hits.begin() + static_cast<std::ptrdiff_t>(begin)),
                       std::make_move_iterator(hits.begin() + static_cast<std::ptrdiff_t>(end)));
@@ -116,12 +119,15 @@ Result<SearchPage> search_page(const CallContext& call, cluster::Collection& col
   QV_TRY(auto found, window(call, collection, search, after));
   if (found.hits.empty()) {
     if (found.more) return too_deep();
-    return SearchPage{};
+    SearchPage empty;
+    empty.missing = std::move(found.missing);
+    return empty;
   }
   const auto end = SearchPosition::after(found.hits.back(), found.seen + found.hits.size());
   if (after) QV_CHECK(fill_in(call, collection, wanted, found.hits));
 
   SearchPage page;
+  page.missing = std::move(found.missing);
   TokenBudget budget(search.max_tokens);
   std::optional<SearchPosition> reached;
   bool truncated = false;

@@ -33,6 +33,8 @@ struct SearchPage {
   std::optional<std::string> next_cursor;
   /// What to do where fewer than `limit` hits are here because they would not fit max_tokens.
   std::optional<std::string> advice;
+  /// Shards that did not answer; empty unless Query::allow_partial.
+  std::vector<cluster::MissingShard> missing;
 };
 
 /// Errors: those of Collection::search; InvalidArgument for a wrong cursor, or one behind
