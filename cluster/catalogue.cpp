@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "cluster/placement/placement_policy.h"
 #include "cluster/sharded_collection.h"
 #include "cluster/view/keys.h"
 #include "core/log.h"
@@ -77,8 +78,9 @@ struct Catalogue::Making {
 
 std::shared_ptr<ShardedCollection> Catalogue::opened(
     std::shared_ptr<const CollectionView> collection) {
-  return std::make_shared<ShardedCollection>(std::move(collection), parts_.views, parts_.copies,
-                                             parts_.fan_out);
+  return std::make_shared<ShardedCollection>(
+      std::move(collection),
+      ShardedCollection::Ways{parts_.views, parts_.copies, parts_.fan_out, parts_.home});
 }
 
 Error Catalogue::not_found(const ClusterView& view, std::string_view name) const {
@@ -178,9 +180,9 @@ Result<Collections::Created> Catalogue::make(const CallContext& call, Collection
   if (!*known) return Created{};
   QV_LOG_INFO("collection_created name={} id={} shards={}", making.spec.name, making.spec.id,
               making.spec.shard_count);
-  return Created{opened(std::make_shared<const CollectionView>(
-                     CollectionView{making.spec, making.shards})),
-                 false};
+  return Created{
+      opened(std::make_shared<const CollectionView>(CollectionView{making.spec, making.shards})),
+      false};
 }
 
 Status Catalogue::make_copies(const CallContext& call, const ClusterView& view,
@@ -246,7 +248,8 @@ void Catalogue::take_back(const CallContext& call, const Making& making) {
   if (begun.ok() && *begun) {
     const auto turned = parts_.store.txn(
         call, {{creating, (*begun)->revision}, {keys::spec(making.spec.id), Revision{0}}},
-        {removal(creating), epoch_mark(),
+        {removal(creating),
+         epoch_mark(),
          {keys::join(keys::kDropping, making.spec.id), making.record().to_json().dump()}});
     if (turned.ok() && *turned == TxnOutcome::Done) return;
   }
@@ -256,14 +259,14 @@ void Catalogue::take_back(const CallContext& call, const Making& making) {
 Status Catalogue::abandon_creations(const CallContext& call, const NodeId& maker) {
   QV_TRY(const auto begun, parts_.store.list(call, keys::kCreating));
   for (const auto& entry : begun.entries) {
-    QV_TRY(const auto record,
-           DroppingRecord::from_json(Json::parse(entry.value, nullptr, false)));
+    QV_TRY(const auto record, DroppingRecord::from_json(Json::parse(entry.value, nullptr, false)));
     if (std::find(record.nodes.begin(), record.nodes.end(), maker) == record.nodes.end()) continue;
     const auto id = entry.key.substr(keys::kCreating.size());
-    QV_TRY(const auto turned,
-           decided(parts_.store.txn(call, {{entry.key, entry.revision}},
-                                    {removal(entry.key), epoch_mark(),
-                                     {keys::join(keys::kDropping, id), entry.value}})));
+    QV_TRY(
+        const auto turned,
+        decided(parts_.store.txn(
+            call, {{entry.key, entry.revision}},
+            {removal(entry.key), epoch_mark(), {keys::join(keys::kDropping, id), entry.value}})));
     if (turned == TxnOutcome::Done) QV_LOG_INFO("creation_abandoned id={}", id);
   }
   return parts_.views.refresh(call);
@@ -291,8 +294,7 @@ Result<bool> Catalogue::forget(const CallContext& call, const CollectionView& ta
     puts.push_back({keys::join(keys::kDropped, call.request_id.hex()),
                     Json{{"points", points}, {"at_ms", now}}.dump()});
   }
-  QV_TRY(const auto result,
-         decided(parts_.store.txn(call, {{spec_key, there->revision}}, puts)));
+  QV_TRY(const auto result, decided(parts_.store.txn(call, {{spec_key, there->revision}}, puts)));
   if (result == TxnOutcome::Conflict) return false;
   QV_CHECK(parts_.views.await(call, result.revision));
   return true;

@@ -16,6 +16,8 @@
 
 namespace quiver::cluster {
 
+class ShardedCollection;
+
 /// The collections that the coordination store names.
 ///
 /// A collection is made in three steps: a record that it is being made, its empty copies on their
@@ -26,7 +28,7 @@ namespace quiver::cluster {
 /// Threads: any.
 class Catalogue final : public Collections {
  public:
-  /// What it works with; all must outlive it.
+  /// What it works with; all must outlive it, but not the collections that it gives out.
   struct Parts {
     CoordinationStore& store;
     ViewSource& views;
@@ -35,6 +37,8 @@ class Catalogue final : public Collections {
     const Clock& clock;
     /// Which servers are out of reach now.
     std::function<Liveness(const ClusterView&)> liveness;
+    /// Owns all of these: kept by a collection's calls, and once it is gone they are refused.
+    std::weak_ptr<const void> home;
   };
   explicit Catalogue(Parts parts) : parts_(std::move(parts)) {}
 
@@ -61,8 +65,7 @@ class Catalogue final : public Collections {
   /// False: the name was taken meanwhile.
   Result<bool> make_known(const CallContext& call, const Making& making);
   void take_back(const CallContext& call, const Making& making);
-  Result<bool> forget(const CallContext& call, const CollectionView& target,
-                      std::uint64_t points);
+  Result<bool> forget(const CallContext& call, const CollectionView& target, std::uint64_t points);
   Status tidy_one(const CallContext& call, const NodeId& self, const std::string& id,
                   ShardHost& host);
   Error not_found(const ClusterView& view, std::string_view name) const;

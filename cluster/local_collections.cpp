@@ -50,8 +50,12 @@ class LocalCollections::Opened {
     QV_CHECK(register_alone(*store, self, owner.clock_.wall_ms()));
     QV_TRY(auto views, ViewSource::open(*store, CallContext{}));
     auto out = std::make_shared<Opened>(owner, std::move(store), std::move(views), std::move(self));
+    const auto everybody_is_up = [](const ClusterView& /*view*/) { return Liveness{}; };
+    out->catalogue_ = std::make_unique<Catalogue>(
+        Catalogue::Parts{*out->store_, *out->views_, out->copies_, out->fan_out_, owner.clock_,
+                         everybody_is_up, out});
     QV_CHECK(out->shards_.sweep());
-    QV_CHECK(out->catalogue_.abandon_creations(CallContext{}, out->self_));
+    QV_CHECK(out->catalogue_->abandon_creations(CallContext{}, out->self_));
     out->tidy(CallContext{});
     QV_CHECK(out->check_complete(owner.data_dir_));
     return out;
@@ -65,13 +69,11 @@ class LocalCollections::Opened {
         shards_(owner.data_dir_ / "shards", owner.options_, owner.clock_),
         host_(shards_, owner.clock_, owner.host_options_),
         copies_(host_, self_),
-        fan_out_(kFanOutThreads),
-        catalogue_({*store_, *views_, copies_, fan_out_, owner.clock_,
-                    [](const ClusterView& /*view*/) { return Liveness{}; }}) {}
+        fan_out_(kFanOutThreads) {}
 
-  Catalogue& catalogue() noexcept { return catalogue_; }
+  Catalogue& catalogue() noexcept { return *catalogue_; }
   ShardHost& host() noexcept { return host_; }
-  void tidy(const CallContext& call) { catalogue_.tidy(call, self_, host_); }
+  void tidy(const CallContext& call) { catalogue_->tidy(call, self_, host_); }
 
  private:
   /// Errors: Corruption if there are files of a collection that the catalogue does not name.
@@ -103,7 +105,7 @@ class LocalCollections::Opened {
   ShardHost host_;
   LocalCopies copies_;
   FanOut fan_out_;
-  Catalogue catalogue_;
+  std::unique_ptr<Catalogue> catalogue_;
 };
 
 LocalCollections::LocalCollections(std::filesystem::path data_dir, const storage::Options& options,
@@ -130,13 +132,7 @@ std::shared_ptr<LocalCollections::Opened> LocalCollections::opened_before() cons
 
 Result<std::shared_ptr<Collection>> LocalCollections::find(std::string_view name) {
   QV_TRY(const auto parts, opened());
-  QV_TRY(auto found, parts->catalogue().find(name));
-  // What is opened stays so for as long as somebody works with one of its collections.
-  auto* const collection = found.get();
-  return std::shared_ptr<Collection>(
-      std::make_shared<std::pair<std::shared_ptr<Opened>, std::shared_ptr<Collection>>>(
-          parts, std::move(found)),
-      collection);
+  return parts->catalogue().find(name);
 }
 
 Result<Collections::Created> LocalCollections::create(const CallContext& call,

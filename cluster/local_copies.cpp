@@ -56,9 +56,8 @@ Result<std::unique_ptr<Replica>> LocalCopies::primary(const ClusterView& /*view*
   return std::unique_ptr<Replica>(std::make_unique<HostedReplica>(std::move(use)));
 }
 
-Status LocalCopies::create(const CallContext& call, const ClusterView& /*view*/,
-                           const NodeId& node, const CollectionSpec& spec, ShardId shard,
-                           const CopyId& copy) {
+Status LocalCopies::create(const CallContext& call, const ClusterView& /*view*/, const NodeId& node,
+                           const CollectionSpec& spec, ShardId shard, const CopyId& copy) {
   QV_CHECK(call.check());
   if (node != self_) {
     return Error{ErrorCode::Unavailable, "server " + node.text + " cannot be reached"};

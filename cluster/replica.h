@@ -11,8 +11,8 @@ namespace quiver::cluster {
 
 /// One shard, reached through the copy that orders its writes: on this server or on another.
 ///
-/// All calls: Errors: those of storage::Shard; WrongOwner if the view that led here is outdated, and
-/// then nothing has happened; Unavailable if the copy cannot be reached.
+/// All calls: Errors: those of storage::Shard; WrongOwner if the view that led here is outdated,
+/// and then nothing has happened; Unavailable if the copy cannot be reached.
 ///
 /// Threads: any.
 class Replica {

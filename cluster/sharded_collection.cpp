@@ -67,13 +67,10 @@ void add_field(std::map<std::string, Field>& fields, storage::FieldSummary summa
 
 }  // namespace
 
-ShardedCollection::ShardedCollection(std::shared_ptr<const CollectionView> collection,
-                                     ViewSource& views, Copies& copies, FanOut& fan_out)
+ShardedCollection::ShardedCollection(std::shared_ptr<const CollectionView> collection, Ways ways)
     : collection_(std::move(collection)),
       spec_(collection_->spec),
-      views_(views),
-      copies_(copies),
-      fan_out_(fan_out),
+      ways_(std::move(ways)),
       all_shards_(numbers_below(spec_.shard_count)) {}
 
 Error ShardedCollection::gone() const {
@@ -91,17 +88,18 @@ Result<T> ShardedCollection::ask(const CallContext& call, std::uint32_t shard,
   const auto ask_by = [&](const ClusterView& view) -> Result<T> {
     const auto* const collection = find_in(view);
     if (collection == nullptr) return gone();
-    QV_TRY(const auto replica, copies_.primary(view, *collection, ShardId{shard}));
+    QV_TRY(const auto replica, ways_.copies.primary(view, *collection, ShardId{shard}));
     return work(*replica, shard);
   };
-  const auto view = views_.current();
+  const auto view = ways_.views.current();
   auto first = ask_by(*view);
   // Whose files are gone may have been deleted a moment ago.
   const bool outdated = !first.ok() && (first.error().code == ErrorCode::WrongOwner ||
                                         first.error().code == ErrorCode::Corruption);
   if (!outdated) return first;
-  if (auto refreshed = views_.refresh(call); !refreshed.ok()) return std::move(refreshed).error();
-  const auto newer = views_.current();
+  if (auto refreshed = ways_.views.refresh(call); !refreshed.ok())
+    return std::move(refreshed).error();
+  const auto newer = ways_.views.current();
   if (find_in(*newer) == nullptr) return gone();
   if (first.error().code == ErrorCode::Corruption) return first;
   auto second = ask_by(*newer);
@@ -114,8 +112,11 @@ template <typename T>
 std::vector<Result<T>> ShardedCollection::ask_each(const CallContext& call,
                                                    const std::vector<std::uint32_t>& wanted,
                                                    const Work<T>& work) {
-  std::vector<Result<T>> answers(wanted.size(), Error{ErrorCode::Internal, "not asked"});
-  fan_out_.run(wanted.size(), [&](std::size_t i) {
+  const auto home = ways_.home.lock();
+  std::vector<Result<T>> answers(
+      wanted.size(), Error{ErrorCode::Unavailable, "the server is stopping; try again later"});
+  if (!home) return answers;
+  ways_.fan_out.run(wanted.size(), [&](std::size_t i) {
     try {
       answers[i] = ask<T>(call, wanted[i], work);
     } catch (const std::exception& problem) {
@@ -271,7 +272,8 @@ Result<ScrollPage> ShardedCollection::scroll(const CallContext& call,
   QV_CHECK(call.check());
   // One more than asked for tells whether there is a next page.
   const storage::ScrollQuery local{filter, after, limit + 1, projection};
-  QV_TRY(auto pages, each<std::vector<Point>>(call, all_shards_, [&](Replica& replica, std::uint32_t) {
+  QV_TRY(auto pages,
+         each<std::vector<Point>>(call, all_shards_, [&](Replica& replica, std::uint32_t) {
            return replica.scroll(call, local);
          }));
   ScrollPage page{merge_pages(std::move(pages), limit + 1), std::nullopt};
@@ -285,7 +287,8 @@ Result<ScrollPage> ShardedCollection::scroll(const CallContext& call,
 Result<std::uint64_t> ShardedCollection::count(const CallContext& call,
                                                const std::optional<Filter>& filter) {
   QV_CHECK(call.check());
-  QV_TRY(const auto counts, each<std::uint64_t>(call, all_shards_, [&](Replica& replica, std::uint32_t) {
+  QV_TRY(const auto counts,
+         each<std::uint64_t>(call, all_shards_, [&](Replica& replica, std::uint32_t) {
            return replica.count(call, filter);
          }));
   return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
@@ -294,8 +297,10 @@ Result<std::uint64_t> ShardedCollection::count(const CallContext& call,
 Result<std::vector<Field>> ShardedCollection::fields(const CallContext& call, std::size_t limit) {
   QV_CHECK(call.check());
   constexpr std::size_t kExamples = 3;
-  QV_TRY(auto answers,
-         each<std::vector<storage::FieldSummary>>(call, all_shards_, [&](Replica& replica, std::uint32_t) { return replica.fields(call, limit); }));
+  QV_TRY(auto answers, each<std::vector<storage::FieldSummary>>(
+                           call, all_shards_, [&](Replica& replica, std::uint32_t) {
+                             return replica.fields(call, limit);
+                           }));
   std::map<std::string, Field> merged;
   for (auto& answer : answers) {
     for (auto& summary : answer) add_field(merged, std::move(summary));
@@ -313,10 +318,11 @@ Result<std::vector<Field>> ShardedCollection::fields(const CallContext& call, st
 
 Result<CollectionStats> ShardedCollection::stats(const CallContext& call) {
   QV_CHECK(call.check());
-  QV_TRY(const auto all,
-         each<storage::ShardStats>(call, all_shards_, [&](Replica& replica, std::uint32_t) -> Result<storage::ShardStats> {
-               return replica.stats(call);
-             }));
+  QV_TRY(const auto all, each<storage::ShardStats>(
+                             call, all_shards_,
+                             [&](Replica& replica, std::uint32_t) -> Result<storage::ShardStats> {
+                               return replica.stats(call);
+                             }));
   CollectionStats sum;
   for (const auto& stats : all) {
     sum.points += stats.points;

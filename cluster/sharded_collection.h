@@ -14,11 +14,18 @@ namespace quiver::cluster {
 /// A collection, wherever its shards lie. Each call works with one view of the cluster; a shard
 /// that has moved since is asked once more, by a new view.
 ///
-/// Threads: any. `views`, `copies` and `fan_out` must outlive it.
+/// Threads: any.
 class ShardedCollection final : public Collection {
  public:
-  ShardedCollection(std::shared_ptr<const CollectionView> collection, ViewSource& views,
-                    Copies& copies, FanOut& fan_out);
+  /// The ways to its shards.
+  struct Ways {
+    ViewSource& views;
+    Copies& copies;
+    FanOut& fan_out;
+    /// Owns the three. Each call keeps it alive; without it calls fail with Unavailable.
+    std::weak_ptr<const void> home;
+  };
+  ShardedCollection(std::shared_ptr<const CollectionView> collection, Ways ways);
 
   const CollectionSpec& spec() const noexcept override { return spec_; }
   Result<MutationResult> upsert(const CallContext& call, std::vector<Point> points) override;
@@ -48,8 +55,8 @@ class ShardedCollection final : public Collection {
   Result<T> ask(const CallContext& call, std::uint32_t shard, const Work<T>& work);
   /// Calls `work` for each shard that `wanted` names, side by side; answers in that order.
   template <typename T>
-  std::vector<Result<T>> ask_each(const CallContext& call,
-                                  const std::vector<std::uint32_t>& wanted, const Work<T>& work);
+  std::vector<Result<T>> ask_each(const CallContext& call, const std::vector<std::uint32_t>& wanted,
+                                  const Work<T>& work);
   /// The same, all or nothing.
   template <typename T>
   Result<std::vector<T>> each(const CallContext& call, const std::vector<std::uint32_t>& wanted,
@@ -60,9 +67,7 @@ class ShardedCollection final : public Collection {
 
   const std::shared_ptr<const CollectionView> collection_;
   const CollectionSpec& spec_;
-  ViewSource& views_;
-  Copies& copies_;
-  FanOut& fan_out_;
+  const Ways ways_;
   const std::vector<std::uint32_t> all_shards_;
 };
 

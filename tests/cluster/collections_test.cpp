@@ -2,14 +2,20 @@
 // brute-force search over the points that the test wrote.
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
+#include "cluster/coordination/embedded_store.h"
 #include "cluster/local_collections.h"
+#include "cluster/node_identity.h"
+#include "cluster/view/records.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -71,8 +77,10 @@ TEST_CASE("Collection: search over shards equals brute force", "[cluster]") {
   query.k = 7;
   const bool filtered = GENERATE(false, true);
   if (filtered) query.filter = *Filter::parse({{"even", true}});
-  const auto hits = collection->search(CallContext{}, query);
-  REQUIRE(hits.ok());
+  const auto answer = collection->search(CallContext{}, query);
+  REQUIRE(answer.ok());
+  CHECK(answer->missing.empty());
+  const auto& hits = answer->hits;
   if (filtered) {
     points.erase(std::remove_if(points.begin(), points.end(),
                                 [](const Point& p) { return !p.payload["even"].get<bool>(); }),
@@ -81,10 +89,10 @@ TEST_CASE("Collection: search over shards equals brute force", "[cluster]") {
   std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) {
     return distance(a.vector, query.vector) < distance(b.vector, query.vector);
   });
-  REQUIRE(hits->size() == query.k);
+  REQUIRE(hits.size() == query.k);
   for (std::size_t i = 0; i < query.k; ++i) {
-    CHECK((*hits)[i].point.id == points[i].id);
-    CHECK((*hits)[i].score == Approx(-distance(points[i].vector, query.vector)).margin(1e-5));
+    CHECK(hits[i].point.id == points[i].id);
+    CHECK(hits[i].score == Approx(-distance(points[i].vector, query.vector)).margin(1e-5));
   }
 }
 
@@ -105,13 +113,13 @@ TEST_CASE("Collection: fewer hits are the beginning of more hits, however many a
   query.k = 60;
   const auto all = collection->search(CallContext{}, query);
   REQUIRE(all.ok());
-  REQUIRE(all->size() == 60);
+  REQUIRE(all->hits.size() == 60);
   for (query.k = 1; query.k < 60; ++query.k) {
     const auto some = collection->search(CallContext{}, query);
     REQUIRE(some.ok());
-    REQUIRE(some->size() == query.k);
+    REQUIRE(some->hits.size() == query.k);
     for (std::size_t i = 0; i < query.k; ++i) {
-      REQUIRE((*some)[i].point.id == (*all)[i].point.id);
+      REQUIRE(some->hits[i].point.id == all->hits[i].point.id);
     }
   }
 }
@@ -190,7 +198,7 @@ TEST_CASE("Collection: as many hits as may be asked for, and not one more", "[cl
   Query query;
   query.vector = {0.1F, -0.2F, 0.3F};
   query.k = 10'000;
-  CHECK(collection->search(CallContext{}, query)->size() == 30);
+  CHECK(collection->search(CallContext{}, query)->hits.size() == 30);
   query.k = 10'001;
   CHECK(collection->search(CallContext{}, query).error().message ==
         "k: must be between 1 and 10000, got 10001");
@@ -259,7 +267,9 @@ TEST_CASE("Collections: one whose files are damaged can be dropped", "[cluster]"
   const auto files = f.dir.path() / "shards" / a->spec().id;
   a.reset();
   f.collections.reset();
-  std::ofstream(files / "0" / "MANIFEST") << "no manifest";
+  const auto copy = std::filesystem::directory_iterator(files)->path();
+  REQUIRE(std::filesystem::exists(copy / "MANIFEST"));
+  std::ofstream(copy / "MANIFEST") << "no manifest";
   f.restart();
   a = *f.collections->find("a");
   CHECK(a->count(CallContext{}, std::nullopt).error().code == ErrorCode::Corruption);
@@ -288,6 +298,94 @@ TEST_CASE("Collections: a catalogue that lost a collection is not taken for the 
   }
   std::filesystem::remove_all(f.dir.path() / "shards" / id);
   CHECK(f.collections->list()->empty());
+}
+
+TEST_CASE("Collections: a shard whose files are gone is no empty one", "[cluster]") {
+  Fixture f;
+  auto a = f.make("a", 2);
+  REQUIRE(a->upsert(CallContext{}, random_points(10)).ok());
+  const auto files = f.dir.path() / "shards" / a->spec().id;
+  a.reset();
+  f.collections.reset();
+  std::filesystem::remove_all(std::filesystem::directory_iterator(files)->path());
+  f.restart();
+  a = *f.collections->find("a");
+  const auto counted = a->count(CallContext{}, std::nullopt);
+  REQUIRE_FALSE(counted.ok());
+  CHECK(counted.error().code == ErrorCode::Corruption);
+  CHECK(counted.error().message.find("is not there") != std::string::npos);
+  CHECK(f.collections->drop(CallContext{}, "a").ok());
+}
+
+TEST_CASE("Collections: many more shards than may be open keep all of their points", "[cluster]") {
+  Fixture f;
+  f.collections = nullptr;
+  f.collections = std::make_unique<LocalCollections>(f.dir.path(), storage::Options{}, f.clock,
+                                                     ShardHost::Options{3});
+  constexpr int kCollections = 12;
+  const auto name_of = [](int i) { return "c" + std::to_string(i); };
+  for (int i = 0; i < kCollections; ++i) {
+    auto points = random_points(static_cast<std::size_t>(i) + 1);
+    REQUIRE(f.make(name_of(i), 1)->upsert(CallContext{}, points).ok());
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < kCollections; ++i) {
+      const auto found = *f.collections->find(name_of(i));
+      CHECK(*found->count(CallContext{}, std::nullopt) == static_cast<std::uint64_t>(i) + 1);
+    }
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (f.collections->open_shards() > 3 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(f.collections->open_shards() <= 3);
+}
+
+TEST_CASE("Collections: calls in many threads while shards come and go", "[cluster]") {
+  Fixture f;
+  f.collections = nullptr;
+  f.collections = std::make_unique<LocalCollections>(f.dir.path(), storage::Options{}, f.clock,
+                                                     ShardHost::Options{1});
+  for (int i = 0; i < 4; ++i) f.make("c" + std::to_string(i), 1);
+  std::atomic<int> failures{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::uint64_t i = 0; i < 30; ++i) {
+        const auto found = f.collections->find("c" + std::to_string((static_cast<int>(i) + t) % 4));
+        Point point;
+        point.id = PointId(static_cast<std::uint64_t>(t) * 1000 + i);
+        point.vector = {1.0F, 2.0F, 3.0F};
+        if (!found.ok() || !(*found)->upsert(CallContext{}, {point}).ok()) ++failures;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(failures == 0);
+  std::uint64_t points = 0;
+  for (int i = 0; i < 4; ++i) {
+    points += *(*f.collections->find("c" + std::to_string(i)))->count(CallContext{}, std::nullopt);
+  }
+  CHECK(points == 4 * 30);
+}
+
+TEST_CASE("Collections: what a crash left of one that was being made goes away", "[cluster]") {
+  Fixture f;
+  f.make("kept", 1);
+  f.collections.reset();
+  const std::string id(32, 'e');
+  {
+    const auto store = EmbeddedStore::open(f.dir.path() / "meta");
+    REQUIRE(store.ok());
+    const DroppingRecord record{"half", {*node_identity(f.dir.path())}};
+    REQUIRE((*store)->txn(CallContext{}, {}, {{"creating/" + id, record.to_json().dump()}}).ok());
+  }
+  const auto files = f.dir.path() / "shards" / id;
+  std::filesystem::create_directories(files / ("0." + std::string(32, 'f')));
+  f.restart();
+  CHECK(f.collections->list()->size() == 1);
+  CHECK_FALSE(std::filesystem::exists(files));
+  CHECK(f.make("half", 1)->stats(CallContext{})->points == 0);
 }
 
 TEST_CASE("Collections: an unknown name is answered with what is near", "[cluster]") {
