@@ -247,20 +247,26 @@ std::vector<std::shared_ptr<ShardedCollection>> LocalCollections::snapshot() {
   return all;
 }
 
-void LocalCollections::purge_expired() {
+bool LocalCollections::purge_expired() {
+  bool more = false;
   for (const auto& collection : snapshot()) {
-    if (auto purged = collection->purge_expired(clock_.wall_ms()); !purged.ok()) {
+    const auto purged = collection->purge_expired(clock_.wall_ms());
+    if (!purged.ok()) {
       QV_LOG_WARN("purge_failed collection={} error={}", collection->spec().name,
                   purged.error().message);
     }
+    more = more || (purged.ok() && *purged);
   }
+  return more;
 }
 
 void LocalCollections::keep_house() {
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, kHousekeepingEvery, [this] { return closed_; })) {
+  auto pause = kHousekeepingEvery;
+  while (!wake_.wait_for(lock, pause, [this] { return closed_; })) {
     lock.unlock();
-    purge_expired();
+    // One round after another while there is a backlog; writes and closing come in between.
+    pause = purge_expired() ? std::chrono::seconds(0) : kHousekeepingEvery;
     lock.lock();
   }
 }

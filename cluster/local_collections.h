@@ -36,8 +36,9 @@ class LocalCollections final : public Collections {
   Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
-  /// Erases the points that have expired, in collections that are open.
-  void purge_expired();
+  /// One round of erasing points that have expired, bounded for each shard of the collections that
+  /// are open; whether there may be more.
+  bool purge_expired();
   /// Writes index snapshots and closes all shards, so that the next start is quick. Later calls
   /// are refused with Unavailable.
   void close();

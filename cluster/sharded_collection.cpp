@@ -10,6 +10,7 @@
 #include "cluster/merge.h"
 #include "cluster/shard_router.h"
 #include "core/limits.h"
+#include "core/log.h"
 #include "core/payload.h"
 
 namespace quiver::cluster {
@@ -95,9 +96,7 @@ Status ShardedCollection::ensure_open() {
   Replicas opened(spec_.shard_count);
   std::vector<Status> outcomes(spec_.shard_count, Status(Done{}));
   fan_out_.run(spec_.shard_count, [&](std::size_t i) {
-    auto shard = store_.open(spec_, ShardId{static_cast<std::uint32_t>(i)});
-    auto replica = shard.ok() ? LocalReplica::open(std::move(shard).value())
-                              : Result<std::unique_ptr<LocalReplica>>(shard.error());
+    auto replica = open_replica(ShardId{static_cast<std::uint32_t>(i)});
     if (replica.ok()) {
       opened[i] = std::move(replica).value();
     } else {
@@ -107,6 +106,37 @@ Status ShardedCollection::ensure_open() {
   for (auto& outcome : outcomes) QV_CHECK(std::move(outcome));
   replicas_ = std::move(opened);
   return Done{};
+}
+
+Result<std::unique_ptr<LocalReplica>> ShardedCollection::open_replica(ShardId shard) {
+  QV_TRY(auto opened, store_.open(spec_, shard));
+  return LocalReplica::open(std::move(opened));
+}
+
+void ShardedCollection::heal() {
+  const auto heals = [](const std::unique_ptr<LocalReplica>& replica) {
+    return replica->shard().heals_when_opened();
+  };
+  {
+    const ReadLock lock(life_);
+    if (std::none_of(replicas_.begin(), replicas_.end(), heals)) return;
+  }
+  const WriteLock lock(life_);
+  for (std::uint32_t i = 0; i < replicas_.size(); ++i) {
+    if (!heals(replicas_[i])) continue;
+    replicas_[i].reset();
+    auto reopened = open_replica(ShardId{i});
+    if (!reopened.ok()) {
+      QV_LOG_WARN("shard_not_reopened collection={} shard={} error=\"{}\"", spec_.name, i,
+                  reopened.error().message);
+      // The next call opens all of them, or says why not.
+      replicas_.clear();
+      return;
+    }
+    replicas_[i] = std::move(reopened).value();
+    QV_LOG_INFO("shard_reopened collection={} shard={} reason=\"there is room again\"", spec_.name,
+                i);
+  }
 }
 
 template <typename T>
@@ -148,6 +178,7 @@ Result<MutationResult> ShardedCollection::write(const CallContext& call,
   for (std::uint32_t i = 0; i < requests.size(); ++i) {
     if (requests[i]) wanted.push_back(i);
   }
+  heal();
   QV_TRY(const auto results,
          each<MutationResult>(wanted, [&](LocalReplica& replica, std::uint32_t shard) {
            return replica.write(call, std::move(*requests[shard]));
@@ -318,18 +349,20 @@ Result<CollectionStats> ShardedCollection::stats(const CallContext& call) {
   return sum;
 }
 
-Result<std::uint64_t> ShardedCollection::purge_expired(std::int64_t now_ms) {
-  if (retired_ || !is_open()) return std::uint64_t{0};
-  QV_TRY(const auto results,
-         each_shard<MutationResult>(
-             [&](LocalReplica& replica, std::uint32_t) -> Result<MutationResult> {
-               auto ids = replica.shard().expired(now_ms, kPurgePointsMax);
-               if (ids.empty()) return MutationResult{};
-               return replica.write(CallContext{}, Mutation{EraseExpired{std::move(ids), now_ms}});
-             }));
-  std::uint64_t gone = 0;
-  for (const auto& result : results) gone += result.affected;
-  return gone;
+Result<bool> ShardedCollection::purge_expired(std::int64_t now_ms) {
+  if (retired_ || !is_open()) return false;
+  heal();
+  QV_TRY(const auto more,
+         each_shard<bool>([&](LocalReplica& replica, std::uint32_t) -> Result<bool> {
+           auto ids = replica.shard().expired(now_ms, kPurgePointsMax);
+           if (ids.empty()) return false;
+           const bool full = ids.size() == kPurgePointsMax;
+           QV_TRY(const auto purged,
+                  replica.write(CallContext{}, Mutation{EraseExpired{std::move(ids), now_ms}}));
+           // Nothing went: then a further round would not get on either.
+           return full && purged.affected > 0;
+         }));
+  return std::find(more.begin(), more.end(), true) != more.end();
 }
 
 void ShardedCollection::retire() {

@@ -36,8 +36,8 @@ class ShardedCollection final : public Collection {
   Result<std::vector<Field>> fields(const CallContext& call, std::size_t limit) override;
   Result<CollectionStats> stats(const CallContext& call) override;
 
-  /// Erases what has expired, if the shards are open; the number of points that went.
-  Result<std::uint64_t> purge_expired(std::int64_t now_ms);
+  /// Erases some of what has expired, if the shards are open; whether there may be more.
+  Result<bool> purge_expired(std::int64_t now_ms);
   /// Waits for running calls, closes the shards and refuses all later calls with NotFound.
   void retire();
 
@@ -45,6 +45,9 @@ class ShardedCollection final : public Collection {
   using Replicas = std::vector<std::unique_ptr<LocalReplica>>;
 
   Status ensure_open();
+  Result<std::unique_ptr<LocalReplica>> open_replica(ShardId shard);
+  /// Opens the shards anew that refuse writes since the disk was full, if there is room again.
+  void heal();
   bool is_open() const;
   Status gone() const;
   /// Calls `work(replica, shard)` for each shard that `wanted` names, side by side.

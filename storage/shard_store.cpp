@@ -125,11 +125,16 @@ Status ShardStore::sweep() {
   const auto trash = state_->root / kTrash;
   std::error_code problem;
   if (!std::filesystem::exists(trash, problem)) return Done{};
-  for (const auto& entry : std::filesystem::directory_iterator(trash, problem)) {
-    QV_CHECK(remove_tree(entry.path()));
-    QV_LOG_INFO("dropped_collection_removed id={}", entry.path().filename().string());
+  std::vector<std::filesystem::path> graves;
+  auto entry = std::filesystem::directory_iterator(trash, problem);
+  for (; !problem && entry != std::filesystem::directory_iterator(); entry.increment(problem)) {
+    graves.push_back(entry->path());
   }
   if (problem) return file_error(problem.value(), "read the trash directory");
+  for (const auto& grave : graves) {
+    QV_CHECK(remove_tree(grave));
+    QV_LOG_INFO("dropped_collection_removed id={}", grave.filename().string());
+  }
   return Done{};
 }
 

@@ -83,6 +83,13 @@ TEST_CASE("ShardStore: a dropped collection is gone", "[storage][store]") {
   CHECK(f.open()->stats().points == 0);
 }
 
+TEST_CASE("ShardStore: a trash that cannot be read is an error, not the end", "[storage][store]") {
+  Fixture f;
+  std::filesystem::create_directories(f.scratch / "data");
+  std::ofstream(f.scratch / "data" / "trash") << "no directory";
+  CHECK(f.store.sweep().error().code == ErrorCode::Unavailable);
+}
+
 TEST_CASE("ShardStore: a removal that a crash interrupted is finished", "[storage][store]") {
   Fixture f;
   { f.write(*f.open(), 1); }
