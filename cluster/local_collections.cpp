@@ -67,13 +67,12 @@ Status LocalCollections::ensure_open() {
 }
 
 Status LocalCollections::load_catalogue() {
-  QV_CHECK(shards_.sweep());
   std::set<std::string> known;
   QV_TRY(const auto unfinished, store_->list(kDropping));
   for (const auto& entry : unfinished) {
     const auto id = entry.key.substr(kDropping.size());
     known.insert(id);
-    remove_files(id);
+    discard_files(id);
   }
   QV_TRY(const auto entries, store_->list(kSpecs));
   for (const auto& entry : entries) {
@@ -103,15 +102,21 @@ Status LocalCollections::check_complete(const std::set<std::string>& known) cons
   return Done{};
 }
 
-void LocalCollections::remove_files(const std::string& collection_id) {
-  auto removed = shards_.drop_collection(collection_id);
-  if (removed.ok()) {
+void LocalCollections::discard_files(const std::string& collection_id) {
+  auto discarded = shards_.discard_collection(collection_id);
+  if (discarded.ok()) {
     const auto forgotten = store_->txn({}, {{key(kDropping, collection_id), std::nullopt}});
-    if (!forgotten.ok()) removed = forgotten.error();
+    if (!forgotten.ok()) discarded = forgotten.error();
   }
-  if (!removed.ok()) {
+  if (!discarded.ok()) {
     QV_LOG_WARN("collection_files_left id={} error={} remedy=retried_at_start", collection_id,
-                removed.error().message);
+                discarded.error().message);
+  }
+}
+
+void LocalCollections::empty_trash() {
+  if (const auto swept = shards_.sweep(); !swept.ok()) {
+    QV_LOG_WARN("trash_left error=\"{}\" remedy=retried_at_start", swept.error().message);
   }
 }
 
@@ -226,8 +231,10 @@ Result<std::uint64_t> LocalCollections::drop(const CallContext& call, std::strin
   target->retire();
   {
     const std::lock_guard lock(mutex_);
-    if (store_) remove_files(target->spec().id);
+    if (store_) discard_files(target->spec().id);
   }
+  // Not under the lock: to remove many files takes seconds.
+  empty_trash();
   QV_LOG_INFO("collection_dropped name={} points={}", name, points);
   return points;
 }
@@ -261,6 +268,7 @@ bool LocalCollections::purge_expired() {
 }
 
 void LocalCollections::keep_house() {
+  empty_trash();
   std::unique_lock lock(mutex_);
   auto pause = kHousekeepingEvery;
   while (!wake_.wait_for(lock, pause, [this] { return closed_; })) {

@@ -20,7 +20,8 @@ namespace quiver::cluster {
 /// The collections of a cluster of one node, in a data directory.
 ///
 /// Opens its files at the first call, not before, and a shard at its first use. A background
-/// thread, started with the first call, erases points that have expired.
+/// thread, started with the first call, removes what an earlier process had dropped and erases
+/// points that have expired.
 ///
 /// Threads: any. The process must own the directory.
 class LocalCollections final : public Collections {
@@ -52,8 +53,10 @@ class LocalCollections final : public Collections {
   /// Errors: Corruption if there are files of a collection whose id is not among `known`.
   Status check_complete(const std::set<std::string>& known) const;
   Result<Created> register_collection(CollectionSpec spec);
-  /// Removes the files of a deleted collection, or leaves that to the next start.
-  void remove_files(const std::string& collection_id);
+  /// Moves the files of a deleted collection into the trash, or leaves that to the next start.
+  void discard_files(const std::string& collection_id);
+  /// Removes what is in the trash. Not under mutex_.
+  void empty_trash();
   Error not_found(std::string_view name) const;
   std::vector<std::shared_ptr<ShardedCollection>> snapshot();
   void keep_house();

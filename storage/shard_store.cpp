@@ -68,6 +68,7 @@ class ShardStore::State {
   const std::filesystem::path root;
   ShardEnvironment environment;
   OpenShards open;
+  Mutex sweeping;
 };
 
 ShardStore::ShardStore(std::filesystem::path root, const Options& options, const Clock& clock)
@@ -88,7 +89,7 @@ Result<std::unique_ptr<Shard>> ShardStore::open(const CollectionSpec& spec, Shar
   return std::unique_ptr<Shard>(std::move(opened));
 }
 
-Status ShardStore::drop_collection(const std::string& collection_id) {
+Status ShardStore::discard_collection(const std::string& collection_id) {
   QV_CHECK(check_collection_id(collection_id));
   if (state_->open.has_any_of(collection_id)) {
     return Error{ErrorCode::FailedPrecondition, "a shard of the collection is still open"};
@@ -100,12 +101,16 @@ Status ShardStore::drop_collection(const std::string& collection_id) {
   QV_CHECK(make_directories(trash, "the trash directory"));
   // An id is never given out twice, so that its place in the trash is free, or a rest of itself.
   const auto grave = trash / collection_id;
-  QV_CHECK(remove_tree(grave));
+  if (std::filesystem::exists(grave, problem)) QV_CHECK(remove_tree(grave));
   std::filesystem::rename(directory, grave, problem);
   if (problem) return file_error(problem.value(), "drop a collection");
   QV_CHECK(sync_directory(trash));
-  QV_CHECK(sync_directory(state_->root));
-  return remove_tree(grave);
+  return sync_directory(state_->root);
+}
+
+Status ShardStore::drop_collection(const std::string& collection_id) {
+  QV_CHECK(discard_collection(collection_id));
+  return sweep();
 }
 
 Result<std::vector<std::string>> ShardStore::collections() const {
@@ -123,6 +128,8 @@ Result<std::vector<std::string>> ShardStore::collections() const {
 
 Status ShardStore::sweep() {
   const auto trash = state_->root / kTrash;
+  // One at a time: two that remove the same files would each miss what the other took.
+  const MutexLock lock(state_->sweeping);
   std::error_code problem;
   if (!std::filesystem::exists(trash, problem)) return Done{};
   std::vector<std::filesystem::path> graves;

@@ -30,14 +30,17 @@ class ShardStore {
   /// Corruption; ResourceExhausted for a full disk; Unavailable for any other I/O error.
   Result<std::unique_ptr<Shard>> open(const CollectionSpec& spec, ShardId shard);
 
-  /// Removes all shards of a collection; none of them may be open. Renames first, so that a crash
-  /// in the middle leaves nothing that could come back.
+  /// Moves all shards of a collection into the trash, durably; none of them may be open. Takes no
+  /// longer for a large collection, and a crash leaves all of it or nothing.
+  Status discard_collection(const std::string& collection_id);
+  /// discard_collection() and sweep().
   Status drop_collection(const std::string& collection_id);
 
   /// Ids of the collections that have files here, in no order.
   Result<std::vector<std::string>> collections() const;
 
-  /// Finishes removals that a crash interrupted.
+  /// Empties the trash: what was discarded just now, or before a crash. Takes as long as removing
+  /// all its files does.
   Status sweep();
 
  private:

@@ -284,6 +284,36 @@ TEST_CASE("Collections: a dropped collection is gone, and a new one of that name
   CHECK(*(*f.collections->find("a"))->count(CallContext{}, std::nullopt) == 0);
 }
 
+TEST_CASE("Collections: a drop that ends half-way is finished at the next start", "[cluster]") {
+  Fixture f;
+  auto a = f.make("a", 2);
+  REQUIRE(a->upsert(CallContext{}, random_points(10)).ok());
+  auto b = f.make("b", 1);
+  REQUIRE(b->upsert(CallContext{}, random_points(10)).ok());
+  const auto shards = f.dir.path() / "shards";
+  const auto a_files = shards / a->spec().id;
+  // Where the trash should be is a file: the drop ends after the catalogue has noted it.
+  std::ofstream(shards / "trash") << "in the way";
+  REQUIRE(f.collections->drop(CallContext{}, "a").ok());
+  CHECK(f.collections->find("a").error().code == ErrorCode::NotFound);
+  CHECK(std::filesystem::exists(a_files));
+  // And another, before, ended after the rename.
+  a.reset();
+  b.reset();
+  f.collections.reset();
+  std::filesystem::remove(shards / "trash");
+  const auto grave = shards / "trash" / std::string(32, 'd');
+  std::filesystem::create_directories(grave / "0" / "rocksdb");
+  std::ofstream(grave / "0" / "MANIFEST") << "{}";
+
+  f.restart();
+  CHECK(f.collections->list()->size() == 1);
+  CHECK_FALSE(std::filesystem::exists(a_files));
+  CHECK(eventually([&] { return std::filesystem::is_empty(shards / "trash"); }));
+  CHECK(*(*f.collections->find("b"))->count(CallContext{}, std::nullopt) == 10);
+  CHECK(*f.make("a", 2)->count(CallContext{}, std::nullopt) == 0);
+}
+
 TEST_CASE("Collections: one whose files are damaged can be dropped", "[cluster]") {
   Fixture f;
   auto a = f.make("a", 1);
