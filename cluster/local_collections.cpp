@@ -54,7 +54,6 @@ class LocalCollections::Opened {
     out->catalogue_ = std::make_unique<Catalogue>(
         Catalogue::Parts{*out->store_, *out->views_, out->copies_, out->fan_out_, owner.clock_,
                          everybody_is_up, out});
-    QV_CHECK(out->shards_.sweep());
     QV_CHECK(out->catalogue_->abandon_creations(CallContext{}, out->self_));
     out->tidy(CallContext{});
     QV_CHECK(out->check_complete(owner.data_dir_));
@@ -153,8 +152,9 @@ Result<std::vector<CollectionSpec>> LocalCollections::list() {
   return parts->catalogue().list();
 }
 
-void LocalCollections::purge_expired() {
-  if (const auto parts = opened_before()) parts->host().purge_expired();
+bool LocalCollections::purge_expired() {
+  const auto parts = opened_before();
+  return parts && parts->host().purge_expired();
 }
 
 std::size_t LocalCollections::open_shards() const {

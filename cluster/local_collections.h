@@ -30,8 +30,8 @@ class LocalCollections final : public Collections {
   Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
-  /// Erases the points that have expired, in shards that are open.
-  void purge_expired();
+  /// As ShardHost::purge_expired().
+  bool purge_expired();
   /// Copies of shards that are open.
   std::size_t open_shards() const;
   /// Writes index snapshots and closes all shards, so that the next start is quick. Later calls

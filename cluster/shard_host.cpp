@@ -12,8 +12,6 @@ namespace {
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 // Expired points that one write takes: keeps its log entry small.
 constexpr std::size_t kPurgePointsMax = 1000;
-// Writes of one round for one copy: a backlog must not keep the others waiting.
-constexpr int kPurgeWritesMax = 20;
 // While its writes are held back a copy can wait with its expired points.
 constexpr std::chrono::milliseconds kPurgePatience{100};
 
@@ -92,6 +90,13 @@ Result<ShardHost::Use> ShardHost::acquire(const CollectionSpec& spec,
   if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping; try again later"};
   if (copy->retired) {
     return Error{ErrorCode::WrongOwner, "this copy of the shard has been given up"};
+  }
+  if (copy->replica && copy->replica->shard().heals_when_opened()) {
+    copy->busy = true;
+    changed_.wait(lock, [&] { return copy->users == 0; });
+    shut(lock, copy);
+    QV_LOG_INFO("shard_reopened collection={} shard={} reason=\"there is room again\"", spec.name,
+                raw(place.shard));
   }
   if (!copy->replica) {
     copy->busy = true;
@@ -180,7 +185,7 @@ std::size_t ShardHost::open_copies() const {
   return open_;
 }
 
-void ShardHost::purge_expired() {
+bool ShardHost::purge_expired() {
   std::vector<Use> open;
   {
     const std::lock_guard lock(mutex_);
@@ -190,22 +195,30 @@ void ShardHost::purge_expired() {
       open.push_back(Use(*this, copy));
     }
   }
-  const auto now_ms = clock_.wall_ms();
+  bool more = false;
   for (auto& use : open) {
-    for (int i = 0; i < kPurgeWritesMax; ++i) {
-      auto ids = use->shard().expired(now_ms, kPurgePointsMax);
-      if (ids.empty()) break;
-      CallContext call;
-      call.deadline = std::chrono::steady_clock::now() + kPurgePatience;
-      const auto purged = use->write(call, Mutation{EraseExpired{std::move(ids), now_ms}});
-      if (purged.ok()) continue;
-      if (purged.error().code != ErrorCode::DeadlineExceeded) {
-        QV_LOG_WARN("purge_failed error=\"{}\"", purged.error().message);
-      }
-      break;
-    }
+    more = purge(*use) || more;
     use = {};
   }
+  return more;
+}
+
+bool ShardHost::purge(LocalReplica& replica) {
+  const auto now_ms = clock_.wall_ms();
+  auto ids = replica.shard().expired(now_ms, kPurgePointsMax);
+  if (ids.empty()) return false;
+  const bool full = ids.size() == kPurgePointsMax;
+  CallContext call;
+  call.deadline = std::chrono::steady_clock::now() + kPurgePatience;
+  const auto purged = replica.write(call, Mutation{EraseExpired{std::move(ids), now_ms}});
+  if (purged.ok()) {
+    // Nothing went: then a further round would not get on either.
+    return full && purged->affected > 0;
+  }
+  if (purged.error().code != ErrorCode::DeadlineExceeded) {
+    QV_LOG_WARN("purge_failed error=\"{}\"", purged.error().message);
+  }
+  return false;
 }
 
 std::shared_ptr<ShardHost::Copy> ShardHost::idle_longest() const {
@@ -227,19 +240,23 @@ void ShardHost::close_idle() {
 }
 
 void ShardHost::keep_house() {
+  // What a crash left; to remove many files takes seconds, which the first call should not wait.
+  if (const auto swept = store_.sweep(); !swept.ok()) {
+    QV_LOG_WARN("trash_left error=\"{}\" remedy=retried_at_start", swept.error().message);
+  }
   std::unique_lock lock(mutex_);
+  auto pause = kHousekeepingEvery;
+  bool crowded = false;
   while (!closed_) {
-    wake_.wait_for(lock, kHousekeepingEvery,
-                   [this] { return closed_ || open_ > options_.open_max; });
+    // While all of too many copies are in use, there is nothing to do until one is let go.
+    wake_.wait_for(lock, pause, [&] { return closed_ || (!crowded && open_ > options_.open_max); });
     if (closed_) return;
     lock.unlock();
     close_idle();
-    purge_expired();
+    // One round after another while there is a backlog; writes and closing come in between.
+    pause = purge_expired() ? std::chrono::seconds(0) : kHousekeepingEvery;
     lock.lock();
-    // Beyond the bound with all of them in use: there is nothing to do until one is let go.
-    if (open_ > options_.open_max) {
-      wake_.wait_for(lock, kHousekeepingEvery, [this] { return closed_; });
-    }
+    crowded = open_ > options_.open_max;
   }
 }
 

@@ -14,8 +14,9 @@
 
 namespace quiver::cluster {
 
-/// The copies of shards on this server. Opens one at its first use and closes those that have been
-/// idle for longest when too many are open; erases points that have expired, of open copies.
+/// The copies of shards on this server. Opens one at its first use, closes those that have been
+/// idle for longest when too many are open, and opens anew those that refuse writes since the disk
+/// was full once there is room; erases points that have expired, of open copies.
 ///
 /// Threads: any. Must outlive what use() gave out.
 class ShardHost {
@@ -65,8 +66,9 @@ class ShardHost {
   /// The same for all copies of a collection.
   Status drop_collection(const std::string& collection_id);
 
-  /// Erases the points that have expired, in copies that are open.
-  void purge_expired();
+  /// One round of erasing points that have expired, bounded for each copy that is open; whether
+  /// there may be more.
+  bool purge_expired();
   /// Closes what is idle beyond Options::open_max.
   void close_idle();
   std::size_t open_copies() const;
@@ -85,6 +87,8 @@ class ShardHost {
   /// Closes one that nobody uses. Nobody opens it meanwhile.
   void shut(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy);
   std::shared_ptr<Copy> idle_longest() const;
+  /// One write at most; whether there may be more to erase.
+  bool purge(LocalReplica& replica);
   void keep_house();
 
   storage::ShardStore& store_;

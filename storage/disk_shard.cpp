@@ -20,6 +20,8 @@ constexpr const char* kDatabase = "rocksdb";
 constexpr const char* kTailFile = "TAIL";
 constexpr const char* kIndexFile = "index.graph";
 constexpr const char* kManifestFile = "MANIFEST";
+/// For the database's own files, beside what its log holds.
+constexpr std::uint64_t kRoomToOpen = std::uint64_t{2} << 20;
 /// Vectors read at once when the index lacks them.
 constexpr std::size_t kVectorsPerRead = 256;
 /// Slots left for entries that are in the log and not applied yet.
@@ -265,6 +267,12 @@ Result<std::vector<MutationResult>> DiskShard::apply_through(Seq committed) {
 
 Result<std::vector<LogEntry>> DiskShard::read_log(Seq from, std::size_t max_bytes) const {
   return log_->read(from, max_bytes);
+}
+
+bool DiskShard::heals_when_opened() const {
+  const auto writable = log_->check_writable();
+  if (writable.ok() || writable.error().code != ErrorCode::ResourceExhausted) return false;
+  return check_room(directory_, log_->wal_bytes() + kRoomToOpen).ok();
 }
 
 std::optional<MutationResult> DiskShard::find_request(const RequestId& id) const {

@@ -52,6 +52,7 @@ class DiskShard final : public Shard {
   Seq applied() const override;
   Result<std::vector<MutationResult>> apply_through(Seq committed) override;
   Result<std::vector<LogEntry>> read_log(Seq from, std::size_t max_bytes) const override;
+  bool heals_when_opened() const override;
   std::optional<MutationResult> find_request(const RequestId& id) const override;
 
   Result<std::vector<ScoredPoint>> search(const CallContext& call,

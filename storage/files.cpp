@@ -118,4 +118,15 @@ Result<std::string> read_file(const std::filesystem::path& file, std::size_t byt
   return content;
 }
 
+Status check_room(const std::filesystem::path& directory, std::uint64_t bytes) {
+  const auto file = directory / "room.probe";
+  const FileDescriptor probe(::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!probe.valid()) return file_error(errno, "look for room on the disk");
+  if (::unlink(file.c_str()) != 0) return file_error(errno, "look for room on the disk");
+  if (bytes == 0) return Done{};
+  const int number = ::posix_fallocate(probe.get(), 0, static_cast<off_t>(bytes));
+  if (number != 0) return file_error(number, "find room on the disk");
+  return Done{};
+}
+
 }  // namespace quiver::storage

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -16,6 +17,10 @@ Error file_error(int number, std::string_view doing);
 Status make_directories(const std::filesystem::path& directory, std::string_view role);
 /// Makes the entries of a directory durable: names made, renamed or removed in it.
 Status sync_directory(const std::filesystem::path& directory);
+
+/// Whether the file system of `directory` has room for `bytes` more, quotas and limits included: it
+/// is taken, and given back at once, also if the process dies.
+Status check_room(const std::filesystem::path& directory, std::uint64_t bytes);
 
 /// Replaces a small file whole: whoever reads it sees the old or the new content, also after a
 /// power failure.

@@ -102,8 +102,7 @@ Error rocks_error(const rocksdb::Status& status, std::string_view doing) {
   const auto message = "cannot " + std::string(doing) + ": ";
   if (is_out_of_space(status)) {
     return {ErrorCode::ResourceExhausted,
-            message + "the disk is full; free space and open the shard again (" +
-                status.ToString() + ")"};
+            message + "the disk is full; free space and try again (" + status.ToString() + ")"};
   }
   if (status.IsCorruption()) return {ErrorCode::Corruption, message + status.ToString()};
   return {ErrorCode::Unavailable, message + status.ToString()};

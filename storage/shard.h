@@ -54,7 +54,8 @@ struct ShardStats {
 /// opened again may have forgotten that it applied the newest entries. Its replica first calls
 /// apply_through() for what is known to be committed (with one copy: all), before anybody reads.
 ///
-/// After a failed write the shard goes on reading and refuses to write until it is opened anew.
+/// After a failed write the shard goes on reading and refuses to write until it is opened anew. If
+/// that was for want of room, heals_when_opened() tells its owner when that helps.
 ///
 /// Threads: append(), truncate_after() and apply_through() come from one thread at a time; all else
 /// from any.
@@ -84,6 +85,9 @@ class Shard {
   ///
   /// Errors: FailedPrecondition if `from` is no longer kept; Corruption naming a damaged entry.
   virtual Result<std::vector<LogEntry>> read_log(Seq from, std::size_t max_bytes) const = 0;
+  /// Whether the shard refuses writes because the disk was full, and there is room now to open it
+  /// anew. Cheap while it takes writes.
+  virtual bool heals_when_opened() const = 0;
   /// The result of an applied write with this id, if it is in the window.
   virtual std::optional<MutationResult> find_request(const RequestId& id) const = 0;
 

@@ -213,11 +213,25 @@ void ShardLog::poison(const Error& error) {
 Status ShardLog::check_writable() const {
   const ReadLock lock(mutex_);
   if (!poison_) return Done{};
+  if (poison_->code == ErrorCode::ResourceExhausted) {
+    return Error{
+        ErrorCode::ResourceExhausted,
+        "the shard has taken no writes since the disk was full, and goes on by itself when "
+        "there is room: free space and repeat the write. It was: " +
+            poison_->message};
+  }
   return Error{
-      poison_->code == ErrorCode::ResourceExhausted ? ErrorCode::ResourceExhausted
-                                                    : ErrorCode::Unavailable,
+      ErrorCode::Unavailable,
       "the shard takes no writes until it is opened anew, because of an earlier failure: " +
           poison_->message};
+}
+
+std::uint64_t ShardLog::wal_bytes() const {
+  rocksdb::VectorLogPtr files;
+  if (!rocks_.db().GetSortedWalFiles(files).ok()) return 0;
+  std::uint64_t bytes = 0;
+  for (const auto& file : files) bytes += file->SizeFileBytes();
+  return bytes;
 }
 
 }  // namespace quiver::storage

@@ -65,6 +65,8 @@ class ShardLog {
   void poison(const Error& error);
   /// Errors: the one that poisoned the log, as a refusal.
   Status check_writable() const;
+  /// Bytes of write-ahead log that opening anew reads and may write out as tables.
+  std::uint64_t wal_bytes() const;
 
  private:
   ShardLog(Rocks& rocks, TailMark mark) : rocks_(rocks), mark_(std::move(mark)) {}

@@ -112,6 +112,7 @@ class ShardStore::State {
   const std::filesystem::path root;
   ShardEnvironment environment;
   OpenShards open;
+  Mutex sweeping;
 };
 
 ShardStore::ShardStore(std::filesystem::path root, const Options& options, const Clock& clock)
@@ -195,6 +196,8 @@ Status ShardStore::bury_collection(const std::string& collection_id) {
 
 Status ShardStore::sweep() {
   const auto trash = state_->root / kTrash;
+  // One at a time: two that remove the same files would each miss what the other took.
+  const MutexLock lock(state_->sweeping);
   QV_TRY(const auto graves, names_in(trash));
   for (const auto& name : graves) {
     QV_CHECK(remove_tree(trash / name));

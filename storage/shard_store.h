@@ -54,9 +54,11 @@ class ShardStore {
   /// Puts a copy that is not open into the trash, so that a crash leaves nothing that could come
   /// back. Of a copy that is not here, nothing.
   Status bury(const ShardPlace& place);
-  /// The same for all copies of a collection; none of them may be open.
+  /// The same for all copies of a collection, none of which may be open: takes no longer for a large
+  /// one, and a crash leaves all of it or nothing.
   Status bury_collection(const std::string& collection_id);
-  /// Removes what is in the trash, which may take long.
+  /// Empties the trash: what was buried just now, or before a crash. Takes as long as removing all
+  /// its files does.
   Status sweep();
 
   /// An empty directory to receive the files of a copy in; what was there is removed.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "service/renamed_place.h"
 #include "service/search_page.h"
 
 namespace quiver::service {
@@ -19,8 +20,12 @@ std::string cursor_bound(const MemorySearchRequest& request, const CollectionSpe
 
 Result<std::vector<float>> embed_query(const CallContext& call, embedding::Provider& embedder,
                                        const std::string& query) {
-  QV_TRY(auto vectors, embedder.embed(call, {&query, 1}, embedding::Purpose::Query));
-  if (vectors.size() == 1) return std::move(vectors.front());
+  auto vectors = embedder.embed(call, {&query, 1}, embedding::Purpose::Query);
+  if (!vectors.ok()) {
+    return rename_place(std::move(vectors).error(), "texts", 1,
+                        [](std::size_t) { return std::string("query"); });
+  }
+  if (vectors->size() == 1) return std::move(vectors->front());
   return Error{ErrorCode::Internal, "the embedder gave no vector for the query"};
 }
 

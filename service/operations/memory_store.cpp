@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "service/renamed_place.h"
 
 namespace quiver::service {
 namespace {
@@ -168,7 +169,13 @@ Result<std::vector<Point>> embed_points(const CallContext& call, const Engine& e
                                         const MemoryStoreRequest& request, const StorePlan& plan) {
   std::vector<std::string> texts;
   for (const auto i : plan.writes()) texts.push_back(request.items[i].text);
-  QV_TRY(auto vectors, embedder.embed(call, texts, embedding::Purpose::Document));
+  auto embedded = embedder.embed(call, texts, embedding::Purpose::Document);
+  if (!embedded.ok()) {
+    return rename_place(std::move(embedded).error(), "texts", texts.size(), [&](std::size_t n) {
+      return "items[" + std::to_string(plan.writes()[n]) + "].text";
+    });
+  }
+  auto vectors = std::move(embedded).value();
   if (vectors.size() != texts.size()) {
     return Error{ErrorCode::Internal, "the embedder gave another number of vectors than of texts"};
   }
@@ -220,7 +227,11 @@ Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine
     }
     const auto result = collection->upsert(call, std::move(points));
     tell_of_write(engine, request.collection, result);
-    QV_CHECK(result);
+    if (!result.ok()) {
+      return rename_place(result.error(), "points", plan.writes().size(), [&](std::size_t n) {
+        return "items[" + std::to_string(plan.writes()[n]) + ']';
+      });
+    }
   }
   const auto written = plan.writes().size();
   MemoryStoreResponse response{written, plan.ids(), request.items.size() - written, std::nullopt};

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <catch2/catch.hpp>
+#include <sys/mount.h>
 
 #include "cluster/coordination/embedded_store.h"
 #include "cluster/local_collections.h"
@@ -44,6 +45,35 @@ struct Fixture {
   ManualClock clock;
   std::unique_ptr<LocalCollections> collections;
 };
+
+/// False if `holds` stays false for half a minute.
+template <typename Condition>
+bool eventually(Condition holds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+Point lasting_point() {
+  Point point;
+  point.id = PointId(1'000'000);
+  point.vector = {1.0F, 0.0F, 0.0F};
+  return point;
+}
+
+/// 50 kB that do not compress.
+Point noisy_point(std::uint64_t id) {
+  std::mt19937 random(static_cast<std::uint32_t>(id));
+  Point point;
+  point.id = PointId(id);
+  point.vector = {1.0F, 2.0F, 3.0F};
+  point.text.emplace(50'000, ' ');
+  for (auto& c : *point.text) c = static_cast<char>('!' + random() % 90);
+  return point;
+}
 
 std::vector<Point> random_points(std::size_t count) {
   std::mt19937 random(7);
@@ -260,6 +290,36 @@ TEST_CASE("Collections: a dropped collection is gone, and a new one of that name
   CHECK(*(*f.collections->find("a"))->count(CallContext{}, std::nullopt) == 0);
 }
 
+TEST_CASE("Collections: a drop that ends half-way is finished at the next start", "[cluster]") {
+  Fixture f;
+  auto a = f.make("a", 2);
+  REQUIRE(a->upsert(CallContext{}, random_points(10)).ok());
+  auto b = f.make("b", 1);
+  REQUIRE(b->upsert(CallContext{}, random_points(10)).ok());
+  const auto shards = f.dir.path() / "shards";
+  const auto a_files = shards / a->spec().id;
+  // Where the trash should be is a file: the drop ends after the catalogue has noted it.
+  std::ofstream(shards / "trash") << "in the way";
+  REQUIRE(f.collections->drop(CallContext{}, "a").ok());
+  CHECK(f.collections->find("a").error().code == ErrorCode::NotFound);
+  CHECK(std::filesystem::exists(a_files));
+  // And another, before, ended after the rename.
+  a.reset();
+  b.reset();
+  f.collections.reset();
+  std::filesystem::remove(shards / "trash");
+  const auto grave = shards / "trash" / std::string(32, 'd');
+  std::filesystem::create_directories(grave / "0" / "rocksdb");
+  std::ofstream(grave / "0" / "MANIFEST") << "{}";
+
+  f.restart();
+  CHECK(f.collections->list()->size() == 1);
+  CHECK_FALSE(std::filesystem::exists(a_files));
+  CHECK(eventually([&] { return std::filesystem::is_empty(shards / "trash"); }));
+  CHECK(*(*f.collections->find("b"))->count(CallContext{}, std::nullopt) == 10);
+  CHECK(*f.make("a", 2)->count(CallContext{}, std::nullopt) == 0);
+}
+
 TEST_CASE("Collections: one whose files are damaged can be dropped", "[cluster]") {
   Fixture f;
   auto a = f.make("a", 1);
@@ -436,6 +496,67 @@ TEST_CASE("Collections: expired points are purged from disk", "[cluster]") {
   f.collections->purge_expired();
   f.clock.advance_ms(-1000);
   CHECK(*collection->count(CallContext{}, std::nullopt) == 6);
+}
+
+TEST_CASE("Collections: a backlog of expired points goes round by round", "[cluster]") {
+  Fixture f;
+  auto collection = f.make("a", 1);
+  auto points = random_points(2500);
+  for (auto& point : points) point.expires_at_ms = f.clock.wall_ms() + 1000;
+  for (std::size_t i = 0; i < points.size(); i += 500) {
+    const auto begin = points.begin() + static_cast<std::ptrdiff_t>(i);
+    REQUIRE(collection->upsert(CallContext{}, {begin, begin + 500}).ok());
+  }
+  REQUIRE(collection->upsert(CallContext{}, {lasting_point()}).ok());
+  f.clock.advance_ms(1000);
+  // Whoever comes first, this or the background, goes on until nothing is left.
+  CHECK(eventually([&] { return !f.collections->purge_expired(); }));
+  f.clock.advance_ms(-1000);
+  CHECK(*collection->count(CallContext{}, std::nullopt) == 1);
+}
+
+TEST_CASE("Collections: after a full disk writes go on when there is room", "[cluster]") {
+  const TempDir dir;
+  const auto disk = dir.path() / "disk";
+  std::filesystem::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=24m") != 0) {
+    WARN("no right to mount: skipped");
+    return;
+  }
+  const ManualClock clock;
+  {
+    storage::Options options;
+    options.write_buffer_bytes = 1 << 20;
+    LocalCollections collections(disk / "data", options, clock);
+    CollectionSpec spec;
+    spec.name = "a";
+    spec.dimension = 3;
+    spec.shard_count = 2;
+    auto collection = collections.create(CallContext{}, spec)->collection;
+    std::ofstream(disk / "ballast") << std::string(14 << 20, 'x');
+    std::uint64_t stored = 0;
+    Result<MutationResult> written = MutationResult{};
+    while (written.ok() && stored < 10'000) {
+      written = collection->upsert(CallContext{}, {noisy_point(stored)});
+      stored += written.ok() ? 1 : 0;
+    }
+    REQUIRE_FALSE(written.ok());
+    CHECK(written.error().code == ErrorCode::ResourceExhausted);
+    CHECK(traits(written.error().code).retryable);
+    CHECK(*collection->count(CallContext{}, std::nullopt) == stored);
+    // Without room, again and again, and reading goes on.
+    for (int i = 0; i < 3; ++i) {
+      CHECK_FALSE(collection->upsert(CallContext{}, {noisy_point(stored)}).ok());
+      CHECK(*collection->count(CallContext{}, std::nullopt) == stored);
+    }
+    std::filesystem::remove(disk / "ballast");
+    const auto again = collection->upsert(CallContext{}, {noisy_point(stored)});
+    INFO((again.ok() ? "" : again.error().message));
+    CHECK(again.ok());
+    // The refused write may have reached the disk all the same: it is the same point.
+    CHECK(*collection->count(CallContext{}, std::nullopt) == stored + 1);
+  }
+  (void)::umount2(disk.c_str(), MNT_DETACH);
 }
 
 TEST_CASE("Collections: fields over shards are summed", "[cluster]") {

@@ -200,6 +200,24 @@ TEST_CASE("memory_store: a text that cannot be embedded changes nothing", "[serv
   CHECK(world.refused("memory_store", items({"a"})).code == ErrorCode::Internal);
 }
 
+TEST_CASE("memory_store: an error about a text names the item that it came with", "[service]") {
+  World world;
+  world.ok("memory_store", items({"a"}));
+  // Stored already, and so not embedded: the second item is the first text.
+  const auto request = items({"a", "b", "c"});
+  const auto refused_with = [&](const std::string& message) {
+    world.embedder.fail = Error{ErrorCode::InvalidArgument, message};
+    return world.refused("memory_store", request).message;
+  };
+  CHECK(refused_with("texts[0]: holds no word") == "items[1].text: holds no word");
+  CHECK(refused_with("texts[1]: holds no word") == "items[2].text: holds no word");
+  for (const std::string other : {"texts[2]: none", "texts[", "texts[1", "texts: x", "texts[x]"}) {
+    CHECK(refused_with(other) == other);
+  }
+  world.embedder.fail = Error{ErrorCode::InvalidArgument, "texts[0]: holds no word"};
+  CHECK(world.refused("memory_search", {{"query", "a"}}).message == "query: holds no word");
+}
+
 TEST_CASE("memory_store: errors of the collection come through", "[service]") {
   World world;
   world.ok("memory_store", items({"a"}));

@@ -108,9 +108,16 @@ TEST_CASE("faults: a full disk refuses writes, loses none, and heals when opened
   REQUIRE_FALSE(again.ok());
   CHECK(again.error().code == ErrorCode::ResourceExhausted);
 
-  shard.close();
+  CHECK(again.error().message.find("free space and repeat the write") != std::string::npos);
+  CHECK_FALSE(shard->heals_when_opened());
   std::filesystem::remove(disk / "ballast");
+  CHECK(shard->heals_when_opened());
+  CHECK(std::filesystem::directory_iterator(shard.directory()) !=
+        std::filesystem::directory_iterator());
+  CHECK_FALSE(std::filesystem::exists(shard.directory() / "room.probe"));
+  shard.close();
   REQUIRE(error_of(shard.open()) == "");
+  CHECK_FALSE(shard->heals_when_opened());
   check_points(shard, acknowledged);
   CHECK(error_of(shard.write(big_point(99'999))) == "");
   REQUIRE(error_of(shard.crash()) == "");

@@ -87,6 +87,25 @@ TEST_CASE("ShardStore: a dropped collection is gone", "[storage][store]") {
   CHECK(f.open()->stats().points == 0);
 }
 
+TEST_CASE("ShardStore: a trash that cannot be read is an error, not the end", "[storage][store]") {
+  Fixture f;
+  std::filesystem::create_directories(f.scratch / "data");
+  std::ofstream(f.scratch / "data" / "trash") << "no directory";
+  CHECK(f.store.sweep().error().code == ErrorCode::Unavailable);
+}
+
+TEST_CASE("ShardStore: a buried collection is gone at once, its files with the trash",
+          "[storage][store]") {
+  Fixture f;
+  { f.write(*f.open(), 1); }
+  REQUIRE(error_of(f.store.bury_collection(f.spec.id)) == "");
+  CHECK_FALSE(std::filesystem::exists(f.scratch / "data" / f.spec.id));
+  CHECK(f.store.collections()->empty());
+  CHECK_FALSE(std::filesystem::is_empty(f.scratch / "data" / "trash"));
+  CHECK(f.store.sweep().ok());
+  CHECK(std::filesystem::is_empty(f.scratch / "data" / "trash"));
+}
+
 TEST_CASE("ShardStore: a removal that a crash interrupted is finished", "[storage][store]") {
   Fixture f;
   { f.write(*f.open(), 1); }
