@@ -122,8 +122,7 @@ class FakeCollection final : public cluster::Collection {
     }
     return out;
   }
-  Result<std::vector<ScoredPoint>> search(const CallContext&,
-                                          const cluster::Query& query) override {
+  Result<cluster::SearchAnswer> search(const CallContext&, const cluster::Query& query) override {
     if (fail) return *fail;
     queries.push_back(query);
     std::vector<ScoredPoint> hits;
@@ -134,7 +133,7 @@ class FakeCollection final : public cluster::Collection {
     std::stable_sort(hits.begin(), hits.end(),
                      [](const auto& a, const auto& b) { return a.score > b.score; });
     if (hits.size() > query.k) hits.resize(query.k);
-    return hits;
+    return cluster::SearchAnswer{std::move(hits), {}};
   }
   Result<cluster::ScrollPage> scroll(const CallContext&, const std::optional<Filter>& filter,
                                      const std::optional<PointId>& after, std::size_t limit,
