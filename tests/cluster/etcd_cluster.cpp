@@ -52,10 +52,14 @@ std::vector<int> free_ports(std::size_t count) {
   return ports;
 }
 
+std::unique_ptr<HttpClient> make_http(const TlsFiles& tls) {
+  app::HttpClientOptions options;
+  options.tls = tls;
+  return std::move(app::make_http_client(options)).value();
+}
+
 EtcdCluster::EtcdCluster(Options options) : options_(std::move(options)) {
-  app::HttpClientOptions http;
-  http.tls = options_.tls;
-  http_ = std::move(app::make_http_client(http)).value();
+  http_ = make_http(options_.tls);
   const auto ports = free_ports(2 * options_.members);
   for (std::size_t i = 0; i < options_.members; ++i) {
     members_.push_back({ports[2 * i], ports[2 * i + 1], -1, false});

@@ -24,6 +24,9 @@ bool eventually(const std::function<bool()>& holds,
 /// Ports of 127.0.0.1 that nothing listens on, below those that the kernel gives to clients.
 std::vector<int> free_ports(std::size_t count);
 
+/// A client of its own for a test.
+std::unique_ptr<HttpClient> make_http(const TlsFiles& tls);
+
 /// A real etcd of one or more members on 127.0.0.1, whose processes end with it.
 class EtcdCluster {
  public:
