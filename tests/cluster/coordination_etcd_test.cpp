@@ -38,21 +38,6 @@ void allow_log_in(EtcdCluster& etcd) {
   REQUIRE(etcd.post("/v3/auth/enable", Json::object()).status == 200);
 }
 
-/// A CA of its own for 127.0.0.1, which signs one certificate for both sides.
-TlsFiles make_certificates(const std::filesystem::path& dir) {
-  const std::string script =
-      "cd '" + dir.string() +
-      "' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-      "-keyout ca.key -out ca.pem -subj /CN=test-ca 2>/dev/null && "
-      "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout node.key "
-      "-out node.csr -subj /CN=node 2>/dev/null && "
-      "printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth,clientAuth\\n' > ext && "
-      "openssl x509 -req -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 "
-      "-extfile ext -out node.pem 2>/dev/null";
-  REQUIRE(std::system(script.c_str()) == 0);
-  return {dir / "ca.pem", dir / "node.pem", dir / "node.key"};
-}
-
 TEST_CASE("etcd gateway: its traps are as they are known", "[cluster][etcd]") {
   EtcdCluster etcd({});
   const auto json = [&](std::string_view path, const Json& body) {

@@ -1,6 +1,8 @@
 #include "tests/cluster/etcd_cluster.h"
 
+#include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <random>
 #include <stdexcept>
 #include <thread>
@@ -56,6 +58,20 @@ std::unique_ptr<HttpClient> make_http(const TlsFiles& tls) {
   app::HttpClientOptions options;
   options.tls = tls;
   return std::move(app::make_http_client(options)).value();
+}
+
+TlsFiles make_certificates(const std::filesystem::path& dir) {
+  const std::string script =
+      "cd '" + dir.string() +
+      "' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+      "-keyout ca.key -out ca.pem -subj /CN=test-ca 2>/dev/null && "
+      "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout node.key "
+      "-out node.csr -subj /CN=node 2>/dev/null && "
+      "printf 'subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth,clientAuth\\n' > ext && "
+      "openssl x509 -req -in node.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 "
+      "-extfile ext -out node.pem 2>/dev/null";
+  if (std::system(script.c_str()) != 0) throw std::runtime_error("openssl failed");
+  return {dir / "ca.pem", dir / "node.pem", dir / "node.key"};
 }
 
 EtcdCluster::EtcdCluster(Options options) : options_(std::move(options)) {
@@ -192,6 +208,8 @@ EtcdOptions EtcdCluster::store_options(std::size_t first) const {
   options.prefix = "/quiver/test/";
   // Several pages already for what the tests write.
   options.page_keys = 7;
+  options.patience = std::chrono::seconds(1);
+  options.watch_silence = std::chrono::seconds(2);
   return options;
 }
 

@@ -27,6 +27,9 @@ std::vector<int> free_ports(std::size_t count);
 /// A client of its own for a test.
 std::unique_ptr<HttpClient> make_http(const TlsFiles& tls);
 
+/// A CA for 127.0.0.1, and a certificate by it for both sides.
+TlsFiles make_certificates(const std::filesystem::path& dir);
+
 /// A real etcd of one or more members on 127.0.0.1, whose processes end with it.
 class EtcdCluster {
  public:
