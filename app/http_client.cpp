@@ -68,7 +68,7 @@ struct Exchange {
   std::size_t body_max = 0;
   bool too_long = false;
   bool sink_ended = false;
-  HttpResponse response;
+  HttpResponse response{0, {}, {}};
 };
 
 std::string lower(std::string text) {
@@ -246,7 +246,7 @@ HttpReply HttplibClient::exchange_on(Connection& connection, const CallContext& 
 HttpReply HttplibClient::carry_out(const CallContext& call, const std::string& origin,
                                    const HttpRequest& request, Exchange& exchange) {
   const auto not_sent = [&origin](const std::string& why) {
-    return HttpReply{HttpReply::State::NotSent, {}, origin + ": " + why};
+    return HttpReply{HttpReply::State::NotSent, {0, {}, {}}, origin + ": " + why};
   };
   if (auto fresh = call.check(); !fresh.ok()) return not_sent(fresh.error().message);
   exchange.body_max = options_.response_bytes_max;
@@ -262,7 +262,7 @@ HttpReply HttplibClient::carry_out(const CallContext& call, const std::string& o
     }
     return reply;
   } catch (const std::exception& failure) {
-    return HttpReply{HttpReply::State::Lost, {}, origin + ": " + failure.what()};
+    return HttpReply{HttpReply::State::Lost, {0, {}, {}}, origin + ": " + failure.what()};
   }
 }
 

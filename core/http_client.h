@@ -33,7 +33,8 @@ struct HttpReply {
   };
 
   State state = State::NotSent;
-  HttpResponse response;
+  /// Lost: what of it came; a status of 0 if nothing did.
+  HttpResponse response{0, {}, {}};
   /// Why it was not answered; for logs and messages.
   std::string why;
 

@@ -62,12 +62,12 @@ class EmbeddedStore::HeldLease final : public Lease {
 
   LeaseId id() const override { return id_; }
   std::chrono::steady_clock::time_point valid_until() const override {
-    const auto now = std::chrono::steady_clock::now();
-    return revoked_ ? now - std::chrono::nanoseconds(1) : now + ttl_;
+    return revoked_ ? revoked_at_.load() : std::chrono::steady_clock::now() + ttl_;
   }
   Status revoke(const CallContext& call) override {
     QV_CHECK(call.check());
     QV_CHECK(store_.end_lease(id_));
+    if (!revoked_) revoked_at_ = std::chrono::steady_clock::now();
     revoked_ = true;
     return Done{};
   }
@@ -76,6 +76,7 @@ class EmbeddedStore::HeldLease final : public Lease {
   EmbeddedStore& store_;
   const LeaseId id_;
   const std::chrono::seconds ttl_;
+  std::atomic<std::chrono::steady_clock::time_point> revoked_at_{};
   std::atomic<bool> revoked_{false};
 };
 

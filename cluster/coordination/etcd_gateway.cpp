@@ -70,6 +70,14 @@ EtcdReply refusal(const std::string& endpoint, const HttpResponse& response) {
   return failure(EtcdReply::State::Unknown, ErrorCode::Unavailable, message, said.code);
 }
 
+/// The gateway sends trailers after an error, and not every HTTP client takes them: then the end of
+/// the response is missing, but not of what it says.
+bool answered(const HttpReply& reply) {
+  if (reply.answered()) return true;
+  const int status = reply.response.status;
+  return status != 0 && status != 200 && etcd::parse_refusal(reply.response.body).code != 0;
+}
+
 bool wants_new_token(const EtcdReply& reply) {
   return reply.grpc_code == kUnauthenticated ||
          reply.error.message.find("invalid auth token") != std::string::npos ||
@@ -108,7 +116,7 @@ EtcdReply EtcdGateway::authenticate(const CallContext& call, const std::string& 
   }
   const Json credentials = {{"name", options_.user}, {"password", options_.password}};
   const auto reply = post(call, endpoint, "/v3/auth/authenticate", credentials.dump());
-  if (!reply.answered()) {
+  if (!answered(reply)) {
     return failure(EtcdReply::State::NotDone, ErrorCode::Unavailable, reply.why);
   }
   if (reply.response.status != 200) {
@@ -135,7 +143,7 @@ EtcdReply EtcdGateway::ask(const CallContext& call, const std::string& endpoint,
   if (reply.state == HttpReply::State::NotSent) {
     return failure(EtcdReply::State::NotDone, ErrorCode::Unavailable, reply.why);
   }
-  if (reply.state == HttpReply::State::Lost) {
+  if (!answered(reply)) {
     return failure(EtcdReply::State::Unknown, ErrorCode::Unavailable, reply.why);
   }
   if (reply.response.status != 200) return refusal(endpoint, reply.response);
@@ -197,12 +205,12 @@ HttpReply EtcdGateway::stream(const CallContext& call, std::string_view path, co
   login.deadline = steady_clock::now() + options_.call_timeout;
   if (auto admitted = authenticate(login, origin); admitted.state != EtcdReply::State::Done) {
     turn_from(endpoint);
-    return {HttpReply::State::NotSent, {}, std::move(admitted.error.message)};
+    return {HttpReply::State::NotSent, {0, {}, {}}, std::move(admitted.error.message)};
   }
   auto reply =
       http_.stream(call, origin, this->request(path, request.dump()), options_.watch_silence, sink);
   if (reply.state == HttpReply::State::NotSent) turn_from(endpoint);
-  if (reply.answered() && reply.response.status == 401) drop_token();
+  if (reply.response.status == 401) drop_token();
   return reply;
 }
 

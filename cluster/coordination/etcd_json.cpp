@@ -221,6 +221,14 @@ Result<WatchLine> parse_watch_line(std::string_view line, std::size_t root) {
   return out;
 }
 
+Result<SnapshotLine> parse_snapshot_line(std::string_view line) {
+  QV_TRY(const auto message, unwrapped(Json::parse(line, nullptr, false)));
+  SnapshotLine out;
+  QV_TRY(out.bytes, bytes(message, "blob"));
+  QV_TRY(out.remaining, integer(message, "remaining_bytes"));
+  return out;
+}
+
 Refusal parse_refusal(std::string_view body) {
   constexpr std::size_t kShown = 200;
   const Json json = Json::parse(body, nullptr, false);

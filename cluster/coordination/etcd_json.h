@@ -64,6 +64,14 @@ struct WatchLine {
 /// Errors: also Unavailable for a line that reports an error.
 Result<WatchLine> parse_watch_line(std::string_view line, std::size_t root);
 
+/// One line of a snapshot.
+struct SnapshotLine {
+  std::string bytes;
+  /// Bytes of lines to come.
+  std::uint64_t remaining = 0;
+};
+Result<SnapshotLine> parse_snapshot_line(std::string_view line);
+
 /// What a reply with another status than 200 says.
 struct Refusal {
   /// As gRPC numbers them; 0 if the reply is not etcd's.

@@ -75,8 +75,10 @@ void EtcdWatch::run() {
   CallContext call;
   milliseconds wait = kFirstPause;
   while (next_call(call)) {
+    const auto began = steady_clock::now();
     const bool answered = missed_ ? list_again(call) : follow(call);
-    if (answered) {
+    // A stream that ends as soon as it is there is not one to ask for again at once.
+    if (answered && (missed_ || steady_clock::now() - began > kFirstPause)) {
       wait = kFirstPause;
       continue;
     }
