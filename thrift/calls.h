@@ -68,6 +68,12 @@ struct ReplyInfo {
   bool outcome_unknown = false;
 };
 
+/// Why a call failed, with what goes beside it.
+struct RemoteError {
+  Error error;
+  ReplyInfo info;
+};
+
 /// An answer with what goes beside it.
 template <typename T>
 struct Reply {
@@ -78,6 +84,8 @@ struct Reply {
       : result(std::move(outcome)), info(std::move(beside)) {}
   Reply(T value) : result(std::move(value)) {}      // NOLINT
   Reply(Error error) : result(std::move(error)) {}  // NOLINT
+  Reply(RemoteError failure)                        // NOLINT
+      : result(std::move(failure.error)), info(std::move(failure.info)) {}
 
   bool ok() const noexcept { return result.ok(); }
   const Error& error() const& { return result.error(); }

@@ -73,11 +73,6 @@ wire::ReplyHeader encode_info(const ReplyInfo& info);
 ReplyInfo decode_info(const wire::ReplyHeader& header);
 
 wire::QuiverError encode_error(const Error& error, const ReplyInfo& info);
-/// An error as another node sent it.
-struct RemoteError {
-  Error error;
-  ReplyInfo info;
-};
 /// A code that this program does not know reads as Internal.
 RemoteError decode_error(const wire::QuiverError& error);
 

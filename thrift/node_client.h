@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace quiver::thrift {
 
 class ConnectionPool;
 class Dialer;
+class Talk;
 
 /// Where a peer listens, and who it should be.
 struct PeerAddress {
@@ -33,9 +35,9 @@ struct PeerAddress {
 /// request id. What the peer itself answers is never repeated here.
 ///
 /// Errors, beside those of the peer's handler:
-/// Unavailable: the peer could not be reached or went away; a write has not taken effect.
-/// DeadlineExceeded: out of time, or cancelled. With ReplyInfo::outcome_unknown a write may have
-/// taken effect; so it may after the connection was lost behind the request.
+/// Unavailable: the peer could not be reached or went away; what was to be changed is not.
+/// DeadlineExceeded: out of time or cancelled, or the connection was lost behind a request that
+/// changes something. With ReplyInfo::outcome_unknown it may have taken effect.
 /// PermissionDenied, FailedPrecondition: the greeting failed: token, certificate, cluster, version.
 /// InvalidArgument: the call cannot be carried, such as a write that split_write() must divide.
 /// Internal: the peer answered what cannot be understood.
@@ -77,6 +79,28 @@ class NodeClient final : public NodeHandler {
   Reply<NodeStatus> status(const NodeCall& call) override;
 
  private:
+  /// What is said again if the connection is lost behind it.
+  enum class Kind : std::uint8_t {
+    Read,        ///< Again and again.
+    Idempotent,  ///< The same, but it changes something.
+    Write,       ///< Only under a request id.
+  };
+  struct Plan {
+    Purpose purpose;
+    Kind kind;
+    const NodeCall& call;
+    /// Null for a call to the node.
+    const ShardCall* shard;
+  };
+
+  /// Carries one call to the peer; why it failed, or nothing. `talk` says it over a connection and
+  /// keeps the answer.
+  std::optional<RemoteError> carry(const Plan& plan, const Talk& talk);
+  struct Attempt;
+  Attempt carry_once(const Plan& plan, const Talk& talk,
+                     std::chrono::steady_clock::time_point until);
+  Error malformed(const Error& problem) const;
+
   const std::shared_ptr<const Dialer> dialer_;
   const ClientOptions options_;
   std::array<std::unique_ptr<ConnectionPool>, kPurposes> pools_;
