@@ -304,6 +304,11 @@ TEST_CASE("Rebalance: any history ends balanced, and within limits on the way",
       CHECK(moves <= whole.moves.size());
       cluster.check_complete();
       if (!zones) CHECK(spread(cluster.copies()) <= 1);
+      std::set<std::string> found;
+      for (const auto number : nodes) {
+        found.insert(cluster.view.nodes.at(node_id(number)).record.zone);
+      }
+      if (zones && found.size() == 3) CHECK(cluster.zone_max() == 1);
       CHECK(cluster.plan().empty());
     }
   }
