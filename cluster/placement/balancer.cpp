@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "cluster/placement/slots.h"
+#include "core/text.h"
 
 namespace quiver::cluster {
 namespace {
@@ -21,8 +22,9 @@ std::int64_t comparable(double excess) {
 
 }  // namespace
 
-Balancer::Balancer(Layout& layout, const SlotList& slots) : layout_(layout), slots_(slots) {
+Balancer::Balancer(Layout& layout, const SlotList& slots) : layout_(layout) {
   set_goals();
+  remember_preferences(slots);
 }
 
 void Balancer::set_goals() {
@@ -60,18 +62,30 @@ std::int64_t Balancer::surplus(std::size_t member) const {
          static_cast<std::int64_t>(goals_[member]);
 }
 
-bool Balancer::is_home(const ShardLayout& shard, std::size_t member) const {
-  const auto& collection = layout_.collections[shard.collection];
-  for (std::uint32_t replica = 0; replica < collection.copies; ++replica) {
-    const auto home = preferred_node(slots_, collection.id, shard.shard, replica, 0);
-    if (home && *home == layout_.members[member].id) return true;
+void Balancer::remember_preferences(const SlotList& slots) {
+  for (const auto& shard : layout_.shards) {
+    const auto& collection = layout_.collections[shard.collection];
+    auto& homes = homes_.emplace_back();
+    for (std::uint32_t replica = 0; replica < collection.copies; ++replica) {
+      const auto home = preferred_node(slots, collection.id, shard.shard, replica, 0);
+      if (home) homes.push_back(find_member(layout_.members, *home));
+    }
+    shard_lots_.push_back(placement_hash(collection.id, shard.shard, 0, 0));
   }
-  return false;
+  for (const auto& member : layout_.members) member_lots_.push_back(stable_hash(member.id.text));
 }
 
-std::uint64_t Balancer::hash(const ShardLayout& shard, std::size_t member) const {
-  return placement_hash(layout_.collections[shard.collection].id + layout_.members[member].id.text,
-                        shard.shard, 0, 0);
+bool Balancer::is_home(const ShardLayout& shard, std::size_t member) const {
+  const auto& homes = homes_[static_cast<std::size_t>(&shard - layout_.shards.data())];
+  return std::find(homes.begin(), homes.end(), member) != homes.end();
+}
+
+std::uint64_t Balancer::lot(const ShardLayout& shard, std::size_t member) const {
+  const auto index = static_cast<std::size_t>(&shard - layout_.shards.data());
+  // Mixed, or the same shard would come first for all members alike.
+  std::uint64_t mixed = (shard_lots_[index] ^ member_lots_[member]) * 0x9E3779B97F4A7C15ULL;
+  mixed ^= mixed >> 32U;
+  return mixed * 0xD6E8FEB86659FD93ULL;
 }
 
 std::size_t Balancer::best_place(const ShardLayout& shard, std::size_t copy) const {
@@ -84,7 +98,7 @@ std::size_t Balancer::best_place(const ShardLayout& shard, std::size_t copy) con
     const double share = collection.shares[i];
     const auto row = whole_part(share) + (fraction_part(share) > 0 ? 1 : 0);
     const std::tuple rank{over ? comparable(layout_.excess(i) + kMillion) : 0,
-                          collection.held[i] >= row, !is_home(shard, i), hash(shard, i)};
+                          collection.held[i] >= row, !is_home(shard, i), lot(shard, i)};
     if (best != kNowhere && !(rank < best_rank)) continue;
     best = i;
     best_rank = rank;
@@ -152,7 +166,7 @@ std::optional<Balancer::Candidate> Balancer::best_copy(std::size_t from, std::si
       if (price > cost_max || !layout_.fits(shard, i, to)) continue;
       const auto gain =
           layout_.excess(from, shard.collection) - layout_.excess(to, shard.collection);
-      const std::tuple rank{price, -comparable(gain), !is_home(shard, to), hash(shard, to)};
+      const std::tuple rank{price, -comparable(gain), !is_home(shard, to), lot(shard, to)};
       if (best && !(rank < best_rank)) continue;
       best = Candidate{&shard, i};
       best_rank = rank;

@@ -20,7 +20,7 @@ namespace quiver::cluster {
 /// members below it: directly, and where distinctness or zones forbid that, over third members.
 class Balancer {
  public:
-  /// Borrows both, for its own life.
+  /// Borrows the layout for its own life; its shards must stay where they are.
   Balancer(Layout& layout, const SlotList& slots);
 
   /// Finds a place for every copy that has none and can have one.
@@ -45,8 +45,11 @@ class Balancer {
   void set_goals();
   /// Copies above the goal; below 0: room.
   std::int64_t surplus(std::size_t member) const;
+  /// What jump hash wants, known once for all steps.
+  void remember_preferences(const SlotList& slots);
   bool is_home(const ShardLayout& shard, std::size_t member) const;
-  std::uint64_t hash(const ShardLayout& shard, std::size_t member) const;
+  /// Decides between equals.
+  std::uint64_t lot(const ShardLayout& shard, std::size_t member) const;
   std::size_t best_place(const ShardLayout& shard, std::size_t copy) const;
   bool crowded(const ShardLayout& shard, std::size_t copy) const;
 
@@ -66,8 +69,11 @@ class Balancer {
   bool level_the_rest();
 
   Layout& layout_;
-  const SlotList& slots_;
   std::vector<std::uint64_t> goals_;
+  /// By shard: the members that its copies want at their first attempt.
+  std::vector<std::vector<std::size_t>> homes_;
+  std::vector<std::uint64_t> shard_lots_;
+  std::vector<std::uint64_t> member_lots_;
   /// Steps that failed since the last that succeeded.
   std::set<Edge> barred_;
 };

@@ -55,6 +55,7 @@ bool Dealer::may_take(std::size_t seat, std::uint32_t copies) const {
     if (i == at) {
       ++zone.chosen;
       if (quotas_[seat] == to_go_) --zone.forced;
+      if (zone.chosen + zone.forced > per_zone_) return false;
     }
     needed += zone.needed();
   }

@@ -177,8 +177,8 @@ class PaperCluster {
       for (const auto& [copy, place] : state.copies) {
         nodes.insert(place.node);
         const auto& record = view.nodes.at(place.node).record;
-        complete = complete && record.state == NodeState::Active &&
-                   !liveness.dead.contains(place.node);
+        complete =
+            complete && record.state == NodeState::Active && !liveness.dead.contains(place.node);
       }
       complete = complete && nodes.size() == collection.spec.replication_factor &&
                  state.copies.size() == nodes.size();
