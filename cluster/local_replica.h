@@ -6,22 +6,13 @@
 #include <memory>
 #include <mutex>
 #include <span>
-#include <variant>
 #include <vector>
 
 #include "core/call_context.h"
-#include "core/filter.h"
 #include "core/mutation.h"
 #include "storage/shard.h"
 
 namespace quiver::cluster {
-
-/// Erases the points that match when the write's turn comes.
-struct EraseMatching {
-  Filter filter;
-};
-/// What a client asks for; resolved to a Mutation before it is logged.
-using WriteRequest = std::variant<Mutation, EraseMatching>;
 
 /// The only copy of a shard, held by this node: orders writes and commits them in groups.
 ///

@@ -11,6 +11,7 @@
 #include "cluster/shard_router.h"
 #include "core/limits.h"
 #include "core/payload.h"
+#include "thrift/split_write.h"
 
 namespace quiver::cluster {
 namespace {
@@ -63,6 +64,27 @@ void add_field(std::map<std::string, Field>& fields, storage::FieldSummary summa
       field.examples.push_back(std::move(example));
     }
   }
+}
+
+/// Carries out what is left of the parts of a write, and leaves those that were refused for
+/// another attempt.
+Result<MutationResult> write_parts(const CallContext& call, Replica& replica,
+                                   std::vector<WriteRequest>& parts) {
+  MutationResult sum;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    CallContext part = call;
+    part.request_id = thrift::part_id(call.request_id, i, parts.size());
+    // Another attempt may follow, after WrongOwner, and needs all of them to know their numbers.
+    WriteRequest request = parts.size() == 1 ? std::move(parts[i]) : parts[i];
+    auto written = replica.write(part, std::move(request));
+    if (!written.ok()) {
+      if (parts.size() == 1) parts[i] = std::move(request);
+      return written;
+    }
+    sum.affected += written->affected;
+    sum.created += written->created;
+  }
+  return sum;
 }
 
 }  // namespace
@@ -144,12 +166,15 @@ Result<std::vector<T>> ShardedCollection::each(const CallContext& call,
 Result<MutationResult> ShardedCollection::write(const CallContext& call,
                                                 std::vector<std::optional<WriteRequest>> requests) {
   std::vector<std::uint32_t> wanted;
+  std::vector<std::vector<WriteRequest>> parts(requests.size());
   for (std::uint32_t i = 0; i < requests.size(); ++i) {
-    if (requests[i]) wanted.push_back(i);
+    if (!requests[i]) continue;
+    wanted.push_back(i);
+    parts[i] = thrift::split_write(std::move(*requests[i]));
   }
   QV_TRY(const auto results,
          each<MutationResult>(call, wanted, [&](Replica& replica, std::uint32_t shard) {
-           return replica.write(call, std::move(*requests[shard]));
+           return write_parts(call, replica, parts[shard]);
          }));
   MutationResult sum;
   for (const auto& result : results) {

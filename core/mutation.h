@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/filter.h"
 #include "core/ids.h"
 #include "core/point.h"
 
@@ -36,6 +37,13 @@ struct UpdatePayload {
 
 /// A change to one shard, resolved and deterministic: the same log gives the same state anywhere.
 using Mutation = std::variant<UpsertPoints, ErasePoints, EraseExpired, UpdatePayload>;
+
+/// Erases the points that match when the write's turn comes, at the owner of the shard.
+struct EraseMatching {
+  Filter filter;
+};
+/// What a client asks of one shard; resolved to a Mutation before it is logged.
+using WriteRequest = std::variant<Mutation, EraseMatching>;
 
 /// What a mutation did. Kept with the request id, so that a retry gets the same answer.
 struct MutationResult {

@@ -53,6 +53,8 @@ struct ShardCall : NodeCall {
   /// CollectionSpec::id.
   std::string collection;
   ShardId shard{0};
+  /// The copy that is meant; empty: the one that the node holds for its view.
+  CopyId copy;
 };
 
 /// What a node says beside its answer, and what a caller needs to try elsewhere.
@@ -136,12 +138,6 @@ struct ShardCounts {
 
   bool operator==(const ShardCounts&) const = default;
 };
-
-/// Erases the points that match when the write's turn comes at the owner of the shard.
-struct EraseMatching {
-  Filter filter;
-};
-using WriteCall = std::variant<Mutation, EraseMatching>;
 
 // -- a copy of one shard
 

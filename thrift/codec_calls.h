@@ -39,8 +39,8 @@ Result<wire::FieldsReply> encode_fields(const std::vector<FieldCount>& fields);
 Result<std::vector<FieldCount>> decode_fields(const wire::FieldsReply& reply);
 
 /// Errors: also InvalidArgument for a write that is larger than a frame: split_write() divides it.
-Result<wire::WriteRequest> encode_write(const WriteCall& request);
-Result<WriteCall> decode_write(const wire::WriteRequest& request);
+Result<wire::WriteRequest> encode_write(const WriteRequest& request);
+Result<WriteRequest> decode_write(const wire::WriteRequest& request);
 
 Result<std::string> encode_spec(const CollectionSpec& spec);
 Result<CollectionSpec> decode_spec(const std::string& text);

@@ -93,6 +93,7 @@ wire::CallHeader encode_header(const std::string& cluster, const std::string& ca
   if (shard != nullptr) {
     header.__set_collection(shard->collection);
     header.__set_shard(static_cast<std::int32_t>(raw(shard->shard)));
+    if (!shard->copy.empty()) header.__set_copy(shard->copy.text);
   }
   if (!call.context.request_id.empty()) {
     const auto& bytes = call.context.request_id.bytes;
@@ -123,6 +124,10 @@ Result<ShardCall> decode_shard_header(const wire::CallHeader& header,
                               (header.__isset.shard ? std::to_string(header.shard) : "nothing"));
   }
   call.shard = ShardId{static_cast<std::uint32_t>(header.shard)};
+  if (header.__isset.copy) {
+    if (!is_collection_id(header.copy)) return wrong("copy", "an id of 32 hexadecimal digits");
+    call.copy = {header.copy};
+  }
   return call;
 }
 

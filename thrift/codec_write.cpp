@@ -104,7 +104,7 @@ Result<UpdatePayload> take_update(const wire::PayloadUpdate& wanted) {
 
 }  // namespace
 
-Result<wire::WriteRequest> encode_write(const WriteCall& request) {
+Result<wire::WriteRequest> encode_write(const WriteRequest& request) {
   wire::WriteRequest out;
   if (const auto* matching = std::get_if<EraseMatching>(&request)) {
     QV_CHECK(put(out, *matching));
@@ -115,7 +115,7 @@ Result<wire::WriteRequest> encode_write(const WriteCall& request) {
   return out;
 }
 
-Result<WriteCall> decode_write(const wire::WriteRequest& request) {
+Result<WriteRequest> decode_write(const wire::WriteRequest& request) {
   const auto& set = request.__isset;
   const int kinds = int{set.upsert} + int{set.erase} + int{set.erase_expired} +
                     int{set.update_payload} + int{set.erase_matching};
@@ -125,22 +125,22 @@ Result<WriteCall> decode_write(const wire::WriteRequest& request) {
   }
   if (set.upsert) {
     QV_TRY(auto upsert, take_upsert(request.upsert));
-    return WriteCall(Mutation(std::move(upsert)));
+    return WriteRequest(Mutation(std::move(upsert)));
   }
   if (set.erase) {
     QV_TRY(auto ids, decode_ids(request.erase.ids));
-    return WriteCall(Mutation(ErasePoints{std::move(ids)}));
+    return WriteRequest(Mutation(ErasePoints{std::move(ids)}));
   }
   if (set.erase_expired) {
     QV_TRY(auto ids, decode_ids(request.erase_expired.ids));
-    return WriteCall(Mutation(EraseExpired{std::move(ids), request.erase_expired.before_ms}));
+    return WriteRequest(Mutation(EraseExpired{std::move(ids), request.erase_expired.before_ms}));
   }
   if (set.update_payload) {
     QV_TRY(auto update, take_update(request.update_payload));
-    return WriteCall(Mutation(std::move(update)));
+    return WriteRequest(Mutation(std::move(update)));
   }
   QV_TRY(auto filter, decode_filter(request.erase_matching));
-  return WriteCall(EraseMatching{std::move(filter)});
+  return WriteRequest(EraseMatching{std::move(filter)});
 }
 
 }  // namespace quiver::thrift

@@ -146,7 +146,7 @@ Reply<ShardCounts> NodeClient::stats(const ShardCall& call) {
           decode_info(answer.header)};
 }
 
-Reply<MutationResult> NodeClient::write(const ShardCall& call, const WriteCall& request) {
+Reply<MutationResult> NodeClient::write(const ShardCall& call, const WriteRequest& request) {
   QV_TRY(const auto encoded, encode_write(request));
   const Plan plan{Purpose::Write, Kind::Write, call, &call};
   wire::WriteReply answer;

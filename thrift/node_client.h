@@ -66,7 +66,7 @@ class NodeClient final : public NodeHandler {
   Reply<std::uint64_t> count(const ShardCall& call, const std::optional<Filter>& filter) override;
   Reply<std::vector<FieldCount>> fields(const ShardCall& call, std::size_t limit) override;
   Reply<ShardCounts> stats(const ShardCall& call) override;
-  Reply<MutationResult> write(const ShardCall& call, const WriteCall& request) override;
+  Reply<MutationResult> write(const ShardCall& call, const WriteRequest& request) override;
   Answered create_shard(const ShardCall& call, const CollectionSpec& spec) override;
   Answered drop_shard(const ShardCall& call) override;
   Reply<Checkpoint> begin_checkpoint(const ShardCall& call) override;

@@ -36,7 +36,7 @@ class NodeHandler {
   // -- writes to one shard
   /// Durable when it is answered. The request id of the context makes a repetition take effect
   /// once.
-  virtual Reply<MutationResult> write(const ShardCall& call, const WriteCall& request) = 0;
+  virtual Reply<MutationResult> write(const ShardCall& call, const WriteRequest& request) = 0;
   /// Makes an empty copy of the shard here; of one that is here already, nothing.
   virtual Answered create_shard(const ShardCall& call, const CollectionSpec& spec) = 0;
   /// Removes the copy that is here; of one that is not, nothing.

@@ -37,8 +37,8 @@ std::size_t id_bytes(const PointId& id) {
   return id.key().size() + sizeof(std::uint32_t);
 }
 
-std::vector<WriteCall> split(UpsertPoints write, std::size_t bytes) {
-  std::vector<WriteCall> out;
+std::vector<WriteRequest> split(UpsertPoints write, std::size_t bytes) {
+  std::vector<WriteRequest> out;
   const auto size = [](const Point& point) { return wire_bytes(point, true); };
   for (auto& run : runs(std::move(write.points), limits::kBatchPointsMax, bytes, size)) {
     out.emplace_back(Mutation(UpsertPoints{std::move(run)}));
@@ -46,24 +46,24 @@ std::vector<WriteCall> split(UpsertPoints write, std::size_t bytes) {
   return out;
 }
 
-std::vector<WriteCall> split(ErasePoints write, std::size_t bytes) {
-  std::vector<WriteCall> out;
+std::vector<WriteRequest> split(ErasePoints write, std::size_t bytes) {
+  std::vector<WriteRequest> out;
   for (auto& run : runs(std::move(write.ids), kIdsMax, bytes, id_bytes)) {
     out.emplace_back(Mutation(ErasePoints{std::move(run)}));
   }
   return out;
 }
 
-std::vector<WriteCall> split(EraseExpired write, std::size_t bytes) {
-  std::vector<WriteCall> out;
+std::vector<WriteRequest> split(EraseExpired write, std::size_t bytes) {
+  std::vector<WriteRequest> out;
   for (auto& run : runs(std::move(write.ids), kIdsMax, bytes, id_bytes)) {
     out.emplace_back(Mutation(EraseExpired{std::move(run), write.before_ms}));
   }
   return out;
 }
 
-std::vector<WriteCall> split(const UpdatePayload& write, std::size_t bytes) {
-  std::vector<WriteCall> out;
+std::vector<WriteRequest> split(const UpdatePayload& write, std::size_t bytes) {
+  std::vector<WriteRequest> out;
   const std::size_t payload = wire_bytes(write.payload);
   const std::size_t room = bytes > payload ? bytes - payload : 0;
   for (auto& run : runs(write.ids, kIdsMax, room, id_bytes)) {
@@ -74,11 +74,11 @@ std::vector<WriteCall> split(const UpdatePayload& write, std::size_t bytes) {
 
 }  // namespace
 
-std::vector<WriteCall> split_write(WriteCall write, std::size_t bytes) {
+std::vector<WriteRequest> split_write(WriteRequest write, std::size_t bytes) {
   if (auto* mutation = std::get_if<Mutation>(&write)) {
     return std::visit([&](auto& value) { return split(std::move(value), bytes); }, *mutation);
   }
-  std::vector<WriteCall> out;
+  std::vector<WriteRequest> out;
   out.push_back(std::move(write));
   return out;
 }

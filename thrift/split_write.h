@@ -16,7 +16,7 @@ namespace quiver::thrift {
 /// part_id() is not found under the id of the whole.
 ///
 /// `bytes`: what a part holds at most, unless a single point or payload is larger.
-std::vector<WriteCall> split_write(WriteCall write, std::size_t bytes = kMessageBytesAim);
+std::vector<WriteRequest> split_write(WriteRequest write, std::size_t bytes = kMessageBytesAim);
 
 /// The request id of the part with number `part` out of `parts`: `whole` itself if it is the only
 /// one, or is empty.

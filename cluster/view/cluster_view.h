@@ -41,6 +41,8 @@ struct ClusterView {
   SlotList slots;
   /// By name.
   std::map<std::string, std::shared_ptr<const CollectionView>, std::less<>> collections;
+  /// The same by CollectionSpec::id.
+  std::map<std::string, std::shared_ptr<const CollectionView>, std::less<>> collections_by_id;
   /// By id of the collection.
   std::map<std::string, DroppingRecord> dropping;
 

@@ -169,7 +169,10 @@ std::shared_ptr<const ClusterView> ViewBuilder::build() {
   }
   view->slots = slots_;
   for (auto& [unused, parts] : collections_) {
-    if (auto whole = whole_of(parts)) view->collections.emplace(whole->spec.name, std::move(whole));
+    const auto whole = whole_of(parts);
+    if (!whole) continue;
+    view->collections.emplace(whole->spec.name, whole);
+    view->collections_by_id.emplace(whole->spec.id, whole);
   }
   view->dropping = dropping_;
   return view;

@@ -327,7 +327,7 @@ TEST_CASE("codec: fields come back as they were", "[thrift]") {
   refused(decode_fields(reply), "examples: not JSON");
 }
 
-WriteCall carried_write(const WriteCall& write) {
+WriteRequest carried_write(const WriteRequest& write) {
   return decode_write(carried(encode_write(write).value())).value();
 }
 

@@ -15,7 +15,7 @@ using namespace quiver::thrift;
 using quiver::testing::Builder;
 
 template <typename Kind>
-const Kind& as(const WriteCall& write) {
+const Kind& as(const WriteRequest& write) {
   return std::get<Kind>(std::get<Mutation>(write));
 }
 

@@ -25,6 +25,7 @@ struct CallHeader {
   // 16 bytes; absent: the call is not repeated.
   8: optional binary request_id
   9: optional string trace_id
+  10: optional string copy
 }
 
 // First field of every reply.
