@@ -24,7 +24,7 @@ Result<thrift::PeerAddress> parse_address(std::string_view address) {
   const auto digits = address.substr(colon + 1);
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
-  if (host.empty() || (!bracketed && host.find(':') != std::string_view::npos)) {
+  if (host.empty() || (!bracketed && host.find_first_of(":[]") != std::string_view::npos)) {
     return bad_address(address);
   }
   std::uint16_t port = 0;
