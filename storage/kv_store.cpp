@@ -34,7 +34,11 @@ class RocksKvStore final : public KvStore {
   Result<std::vector<std::pair<std::string, std::string>>> list(
       std::string_view prefix) const override {
     std::vector<std::pair<std::string, std::string>> out;
-    const std::unique_ptr<rocksdb::Iterator> it(rocks_->db().NewIterator({}, rocks_->column(0)));
+    rocksdb::ReadOptions options;
+    // As in PointStore: else the error of a damaged table may be forgotten.
+    options.ignore_range_deletions = true;
+    const std::unique_ptr<rocksdb::Iterator> it(
+        rocks_->db().NewIterator(options, rocks_->column(0)));
     for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
       out.emplace_back(it->key().ToString(), it->value().ToString());
     }

@@ -96,6 +96,20 @@ rocksdb::DBOptions database_options(const RocksResources& resources, Rocks::Crea
   return options;
 }
 
+/// Where a table's properties cannot be read the database only warns, and then misreads the table's
+/// index: keys would be missing without an error.
+Status check_tables(rocksdb::DB& db, std::span<rocksdb::ColumnFamilyHandle* const> columns) {
+  for (auto* column : columns) {
+    rocksdb::TablePropertiesCollection tables;
+    QV_CHECK(check_rocks(db.GetPropertiesOfAllTables(column, &tables), "read the tables"));
+    for (const auto& [file, properties] : tables) {
+      if (properties != nullptr) continue;
+      return Error{ErrorCode::Corruption, "the table " + file + " is damaged: its properties"};
+    }
+  }
+  return Done{};
+}
+
 }  // namespace
 
 Error rocks_error(const rocksdb::Status& status, std::string_view doing) {
@@ -140,6 +154,7 @@ Result<std::unique_ptr<Rocks>> Rocks::open(const std::filesystem::path& director
                  "the database of the shard is missing or incomplete: " + status.ToString()};
   }
   QV_CHECK(check_rocks(status, "open the database"));
+  QV_CHECK(check_tables(*rocks->db_, rocks->columns_));
   return rocks;
 }
 

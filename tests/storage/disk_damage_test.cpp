@@ -50,15 +50,39 @@ class Original {
     }
     write(100, 10);
     erase(200, 10);
+    // What the disk would hold if the process died now.
+    REQUIRE(error_of(shard_.crash()) == "");
+    write(300, 10);
+    keep(directory / "kept");
+    kept_ = directory / "kept";
   }
 
-  /// What the disk holds if the process dies now.
   void copy_to(const std::filesystem::path& to) const {
-    std::filesystem::copy(shard_.directory(), to, std::filesystem::copy_options::recursive);
+    std::filesystem::copy(kept_, to, std::filesystem::copy_options::recursive);
   }
   const std::map<PointId, Point>& points() const { return points_; }
 
  private:
+  /// A copy counts if the database changed nothing in the background meanwhile.
+  void keep(const std::filesystem::path& to) {
+    std::map<std::string, std::uintmax_t> before;
+    std::error_code gone;
+    do {
+      before = files();
+      std::filesystem::remove_all(to);
+      gone.clear();
+      std::filesystem::copy(shard_.directory(), to, std::filesystem::copy_options::recursive, gone);
+    } while (gone || before != files());
+  }
+  std::map<std::string, std::uintmax_t> files() const {
+    std::map<std::string, std::uintmax_t> out;
+    std::error_code gone;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(shard_.directory(), gone)) {
+      out[entry.path().string()] = entry.is_regular_file(gone) ? entry.file_size(gone) : 0;
+    }
+    return out;
+  }
   void write(std::uint64_t first, std::uint64_t count) {
     UpsertPoints upsert;
     for (std::uint64_t id = first; id < first + count; ++id) {
@@ -84,6 +108,7 @@ class Original {
   }
 
   TestShard shard_;
+  std::filesystem::path kept_;
   std::map<PointId, Point> points_;
   std::mt19937 random_{3};
   std::uint64_t version_ = 0;
