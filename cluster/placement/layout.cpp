@@ -109,8 +109,9 @@ class LayoutBuilder {
       }
     } else {
       if (kept < wanted_ && goal() < wanted_) {
-        report(shard, "wants " + copies_text(wanted_) + ", but only " + std::to_string(goal()) +
-                          " active nodes are there to hold them");
+        report(shard, "wants " + copies_text(wanted_) +
+                          " on different nodes, but of active nodes there are " +
+                          std::to_string(goal()));
       }
       for (auto& copy : shard.copies) {
         if (layout_.members[copy.origin].draining) copy.reason = MoveReason::Drain;

@@ -75,8 +75,8 @@ class Placer {
   Error too_few(std::size_t usable) const {
     return {ErrorCode::FailedPrecondition,
             "collection \"" + spec_.name + "\" wants " + std::to_string(spec_.replication_factor) +
-                " copies of each shard, each on a node of its own, but there are " +
-                std::to_string(usable) + " active nodes; add nodes or ask for fewer copies"};
+                " copies of each shard on different nodes, but of active nodes there are " +
+                std::to_string(usable) + "; add nodes or ask for fewer copies"};
   }
 
   /// Members in the order in which they get what rounding leaves over.

@@ -225,8 +225,8 @@ TEST_CASE("Placement: what cannot be placed is refused", "[cluster][placement]")
   REQUIRE_FALSE(few.ok());
   CHECK(few.error().code == ErrorCode::FailedPrecondition);
   CHECK(few.error().message ==
-        "collection \"docs\" wants 3 copies of each shard, each on a node of its own, but there "
-        "are 2 active nodes; add nodes or ask for fewer copies");
+        "collection \"docs\" wants 3 copies of each shard on different nodes, but of active "
+        "nodes there are 2; add nodes or ask for fewer copies");
   const Liveness down{{node_id(1), node_id(2)}, {}};
   CHECK(place(cluster.view, cluster.spec("docs", 4, 2), down).error().code ==
         ErrorCode::Unavailable);

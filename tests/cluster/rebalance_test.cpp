@@ -412,7 +412,8 @@ TEST_CASE("Rebalance: too few nodes for the copies is said, not hidden", "[clust
   CHECK(plan.moves.empty());
   REQUIRE(plan.unresolved.size() == 2);
   CHECK(plan.unresolved[1].shard == ShardId{1});
-  CHECK(plan.unresolved[1].why == "wants 2 copies, but only 1 active nodes are there to hold them");
+  CHECK(plan.unresolved[1].why ==
+        "wants 2 copies on different nodes, but of active nodes there are 1");
   cluster.add_node(7);
   cluster.liveness.down = {node_id(7)};
   const auto waiting = cluster.plan();
