@@ -142,7 +142,7 @@ TEST_CASE("EtcdChild: three of them are one etcd", "[cluster][etcd]") {
   }
   for (auto& child : children) require_ready(*child);
   const auto store = store_of(*http, endpoints);
-  CHECK(write(*store, "a", "1"));
+  CHECK(eventually([&] { return write(*store, "a", "1"); }));
   for (const auto& endpoint : endpoints) {
     CHECK((*store_of(*http, {endpoint})->get({}, "a"))->value == "1");
   }

@@ -115,25 +115,30 @@ TEST_CASE("etcd: a watch below a compacted revision lists again", "[cluster][etc
   CHECK(observer.relists() == 1);
 }
 
-TEST_CASE("etcd: a watch survives a compaction while its member is away", "[cluster][etcd]") {
+TEST_CASE("etcd: a watch goes on while its member is away", "[cluster][etcd]") {
   EtcdCluster::Options options;
   options.members = 3;
+  options.quick_elections = true;
   EtcdCluster etcd(options);
   const auto watching = etcd.store(0);
   const auto writing = etcd.store(1);
-  Observer observer(*watching, "w/", put(*writing, "x", "1"));
-  put(*writing, "w/a", "1");
+  // Elections leave some writes Unknown; the same again is the same.
+  const auto write = [](CoordinationStore& store, const std::string& key,
+                        const std::string& value) {
+    return eventually([&] {
+      const auto done = store.txn({}, {}, {{key, value}});
+      return done.ok() && *done == TxnOutcome::Done;
+    });
+  };
+  Observer observer(*watching, "w/", Revision{1});
+  REQUIRE(write(*writing, "w/a", "1"));
   REQUIRE(observer.knows({{"w/a", "1"}}));
   etcd.kill(0);
-  put(*writing, "w/a", "2");
+  REQUIRE(write(*writing, "w/a", "2"));
   CHECK(observer.knows({{"w/a", "2"}}));
   etcd.start(0);
   etcd.pause(1);
-  const auto third = etcd.store(2);
-  REQUIRE(eventually([&] {
-    const auto done = third->txn({}, {}, {{"w/b", "3"}});
-    return done.ok() && *done == TxnOutcome::Done;
-  }));
+  REQUIRE(write(*etcd.store(2), "w/b", "3"));
   CHECK(observer.knows({{"w/a", "2"}, {"w/b", "3"}}));
   etcd.resume(1);
 }

@@ -39,6 +39,7 @@ bool write_surely(CoordinationStore& store, const std::string& key, const std::s
 EtcdCluster::Options three() {
   EtcdCluster::Options options;
   options.members = 3;
+  options.quick_elections = true;
   return options;
 }
 

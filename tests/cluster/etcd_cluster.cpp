@@ -126,10 +126,10 @@ std::vector<std::string> EtcdCluster::arguments(std::size_t member) const {
                                "--initial-advertise-peer-urls=" + peer(member),
                                "--initial-cluster=" + all,
                                "--initial-cluster-token=test",
-                               "--heartbeat-interval=50",
-                               "--election-timeout=500",
                                "--pre-vote",
                                "--unsafe-no-fsync"};
+  out.push_back(options_.quick_elections ? "--heartbeat-interval=50" : "--heartbeat-interval=200");
+  out.push_back(options_.quick_elections ? "--election-timeout=500" : "--election-timeout=3000");
   out.insert(out.end(), options_.flags.begin(), options_.flags.end());
   return out;
 }

@@ -39,6 +39,8 @@ class EtcdCluster {
     std::string scheme = "http";
     std::vector<std::string> flags;
     TlsFiles tls;
+    /// Elects a leader within half a second, at the price of elections that a busy machine causes.
+    bool quick_elections = false;
     /// Started from a file, without the gateway.
     bool from_file = false;
   };
