@@ -321,6 +321,10 @@ std::vector<Key> storage_keys() {
           "storage.index_threads", [](auto& o) -> auto& { return o.storage.index_threads; },
           {1, 256}, "Threads that build graphs, over all shards."),
       number(
+          "storage.open_shards", [](auto& o) -> auto& { return o.storage.open_shards; },
+          {1, 100'000, "shards"},
+          "Shards that stay open while nobody uses them, a dozen files each."),
+      number(
           "storage.log_entries_kept", [](auto& o) -> auto& { return o.storage.log_entries_kept; },
           {1000, 1'000'000'000, "entries"},
           "Log kept by a shard for copies that were away and to recognise repeated writes."),

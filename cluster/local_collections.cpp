@@ -8,6 +8,7 @@
 #include "cluster/local_copies.h"
 #include "cluster/node_identity.h"
 #include "cluster/placement/slots.h"
+#include "cluster/shard_host.h"
 #include "cluster/view/keys.h"
 
 namespace quiver::cluster {
@@ -66,7 +67,7 @@ class LocalCollections::Opened {
         store_(std::move(store)),
         views_(std::move(views)),
         shards_(owner.data_dir_ / "shards", owner.options_, owner.clock_),
-        host_(shards_, owner.clock_, owner.host_options_),
+        host_(shards_, owner.clock_, {owner.options_.open_shards}),
         copies_(host_, self_),
         fan_out_(kFanOutThreads) {}
 
@@ -108,8 +109,8 @@ class LocalCollections::Opened {
 };
 
 LocalCollections::LocalCollections(std::filesystem::path data_dir, const storage::Options& options,
-                                   const Clock& clock, const ShardHost::Options& host)
-    : data_dir_(std::move(data_dir)), options_(options), host_options_(host), clock_(clock) {}
+                                   const Clock& clock)
+    : data_dir_(std::move(data_dir)), options_(options), clock_(clock) {}
 
 LocalCollections::~LocalCollections() {
   close();

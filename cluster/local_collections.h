@@ -6,7 +6,6 @@
 #include <string>
 
 #include "cluster/collections.h"
-#include "cluster/shard_host.h"
 #include "core/clock.h"
 #include "storage/options.h"
 
@@ -21,7 +20,7 @@ class LocalCollections final : public Collections {
  public:
   /// `clock` must outlive it. Touches no file.
   LocalCollections(std::filesystem::path data_dir, const storage::Options& options,
-                   const Clock& clock, const ShardHost::Options& host = {});
+                   const Clock& clock);
   /// close().
   ~LocalCollections() override;
 
@@ -47,7 +46,6 @@ class LocalCollections final : public Collections {
 
   const std::filesystem::path data_dir_;
   const storage::Options options_;
-  const ShardHost::Options host_options_;
   const Clock& clock_;
 
   mutable std::mutex mutex_;

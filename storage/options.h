@@ -19,6 +19,8 @@ struct Options {
   std::uint32_t rebuild_dead_percent = 30;
   /// Threads that build graphs, over all shards.
   std::uint32_t index_threads = 2;
+  /// Shards that stay open while nobody uses them; each takes memory and a dozen open files.
+  std::size_t open_shards = 256;
   /// Log entries kept for copies that were away for a while, and the window of request ids.
   std::uint64_t log_entries_kept = 100'000;
   /// Bytes of these entries kept at most; request ids outlive the entries that this drops.

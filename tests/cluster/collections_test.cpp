@@ -25,9 +25,11 @@ namespace {
 
 struct Fixture {
   Fixture() { restart(); }
-  void restart() {
+  void restart(std::size_t open_shards = storage::Options{}.open_shards) {
     collections.reset();
-    collections = std::make_unique<LocalCollections>(dir.path(), storage::Options{}, clock);
+    storage::Options options;
+    options.open_shards = open_shards;
+    collections = std::make_unique<LocalCollections>(dir.path(), options, clock);
   }
   std::shared_ptr<Collection> make(const std::string& name, std::uint32_t shards,
                                    Metric metric = Metric::Euclidean) {
@@ -379,9 +381,7 @@ TEST_CASE("Collections: a shard whose files are gone is no empty one", "[cluster
 
 TEST_CASE("Collections: many more shards than may be open keep all of their points", "[cluster]") {
   Fixture f;
-  f.collections = nullptr;
-  f.collections = std::make_unique<LocalCollections>(f.dir.path(), storage::Options{}, f.clock,
-                                                     ShardHost::Options{3});
+  f.restart(3);
   constexpr int kCollections = 12;
   const auto name_of = [](int i) { return "c" + std::to_string(i); };
   for (int i = 0; i < kCollections; ++i) {
@@ -403,9 +403,7 @@ TEST_CASE("Collections: many more shards than may be open keep all of their poin
 
 TEST_CASE("Collections: calls in many threads while shards come and go", "[cluster]") {
   Fixture f;
-  f.collections = nullptr;
-  f.collections = std::make_unique<LocalCollections>(f.dir.path(), storage::Options{}, f.clock,
-                                                     ShardHost::Options{1});
+  f.restart(1);
   for (int i = 0; i < 4; ++i) f.make("c" + std::to_string(i), 1);
   std::atomic<int> failures{0};
   std::vector<std::thread> threads;
