@@ -128,8 +128,9 @@ std::vector<std::string> EtcdCluster::arguments(std::size_t member) const {
                                "--initial-cluster-token=test",
                                "--pre-vote",
                                "--unsafe-no-fsync"};
-  out.push_back(options_.quick_elections ? "--heartbeat-interval=50" : "--heartbeat-interval=200");
-  out.push_back(options_.quick_elections ? "--election-timeout=500" : "--election-timeout=3000");
+  const bool quick = options_.quick_elections || members_.size() == 1;
+  out.emplace_back(quick ? "--heartbeat-interval=50" : "--heartbeat-interval=100");
+  out.emplace_back(quick ? "--election-timeout=500" : "--election-timeout=2000");
   out.insert(out.end(), options_.flags.begin(), options_.flags.end());
   return out;
 }

@@ -40,6 +40,7 @@ class EtcdCluster {
     std::vector<std::string> flags;
     TlsFiles tls;
     /// Elects a leader within half a second, at the price of elections that a busy machine causes.
+    /// A single member always does.
     bool quick_elections = false;
     /// Started from a file, without the gateway.
     bool from_file = false;
