@@ -92,7 +92,10 @@ struct Reply {
   bool ok() const noexcept { return result.ok(); }
   const Error& error() const& { return result.error(); }
   T* operator->() { return &result.value(); }
+  const T* operator->() const { return &result.value(); }
   T& operator*() & { return result.value(); }
+  const T& operator*() const& { return result.value(); }
+  T&& operator*() && { return std::move(result).value(); }
 };
 using Answered = Reply<Done>;
 

@@ -139,9 +139,9 @@ Result<std::string> encode_json(const Json& json, std::string_view what) {
   }
 }
 
-Result<Json> decode_json(std::string_view text, std::string_view what) {
-  if (text.size() > limits::kPayloadBytesMax) {
-    return wrong(what, "at most " + std::to_string(limits::kPayloadBytesMax) + " bytes, got " +
+Result<Json> decode_json(std::string_view text, std::string_view what, std::size_t bytes_max) {
+  if (text.size() > bytes_max) {
+    return wrong(what, "at most " + std::to_string(bytes_max) + " bytes, got " +
                            std::to_string(text.size()));
   }
   if (too_deep(text)) {
@@ -153,11 +153,14 @@ Result<Json> decode_json(std::string_view text, std::string_view what) {
 }
 
 Result<std::string> encode_filter(const Filter& filter) {
-  return encode_json(filter.source(), "filter");
+  QV_TRY(auto text, encode_json(filter.source(), "filter"));
+  if (text.size() <= kFilterBytesMax) return text;
+  return wrong("filter", "at most " + std::to_string(kFilterBytesMax) + " bytes of JSON, got " +
+                             std::to_string(text.size()));
 }
 
 Result<Filter> decode_filter(std::string_view text) {
-  QV_TRY(const auto json, decode_json(text, "filter"));
+  QV_TRY(const auto json, decode_json(text, "filter", kFilterBytesMax));
   return Filter::parse(json);
 }
 

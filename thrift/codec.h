@@ -10,6 +10,7 @@
 
 #include <quiver_wire/common_types.h>
 
+#include "core/limits.h"
 #include "thrift/calls.h"
 
 /// Between core types and generated structs: the words that all calls share. encode_*() makes what
@@ -32,9 +33,11 @@ Result<std::vector<PointId>> decode_ids(const std::vector<std::string>& keys);
 
 /// Compact JSON text. `what` names it in an error.
 Result<std::string> encode_json(const Json& json, std::string_view what);
-/// At most limits::kPayloadBytesMax bytes and limits::kJsonDepthMax levels.
-Result<Json> decode_json(std::string_view text, std::string_view what);
+/// At most `bytes_max` bytes and limits::kJsonDepthMax levels.
+Result<Json> decode_json(std::string_view text, std::string_view what,
+                         std::size_t bytes_max = limits::kPayloadBytesMax);
 
+/// At most kFilterBytesMax bytes.
 Result<std::string> encode_filter(const Filter& filter);
 Result<Filter> decode_filter(std::string_view text);
 Result<std::optional<Filter>> decode_filter_if(bool present, std::string_view text);

@@ -11,6 +11,10 @@
 namespace quiver::thrift {
 namespace {
 
+/// Bytes that the wire needs beside the name and the examples of a field, its types included.
+constexpr std::size_t kFieldOverhead = 128;
+constexpr std::size_t kFieldsBytesMax = kFrameBytesMax / 2;
+
 Error wrong(std::string_view what, const std::string& how) {
   return {ErrorCode::InvalidArgument, std::string(what) + ": " + how};
 }
@@ -74,7 +78,7 @@ Result<SearchCall> decode_search(const wire::SearchRequest& request) {
 }
 
 Result<wire::SearchReply> encode_hits(const std::vector<ScoredPoint>& hits, bool with_vectors) {
-  QV_CHECK(at_most("hits", hits.size(), kListMax));
+  QV_CHECK(at_most("hits", hits.size(), limits::kSearchHitsMax));
   std::vector<Point> whole;
   std::vector<float> scores;
   scores.reserve(hits.size());
@@ -175,14 +179,22 @@ Result<wire::ScrollReply> encode_page(std::span<const Point> points, bool with_v
 Result<wire::FieldsReply> encode_fields(const std::vector<FieldCount>& fields) {
   QV_CHECK(at_most("fields", fields.size(), kFieldsMax));
   wire::FieldsReply out;
+  std::size_t bytes = 0;
   for (const auto& field : fields) {
     wire::FieldRecord record;
+    bytes += kFieldOverhead + field.name.size();
     record.name = field.name;
     record.types = field.types;
     record.points = static_cast<std::int64_t>(field.points);
     for (const auto& example : field.examples) {
       QV_TRY(auto text, encode_json(example, "examples"));
+      bytes += text.size() + sizeof(std::uint32_t);
       record.examples.push_back(std::move(text));
+    }
+    if (bytes > kFieldsBytesMax) {
+      return Error{ErrorCode::ResourceExhausted,
+                   "the fields make a reply of more than " + std::to_string(kFieldsBytesMax) +
+                       " bytes: ask for fewer than " + std::to_string(out.fields.size() + 1)};
     }
     out.fields.push_back(std::move(record));
   }

@@ -1,16 +1,15 @@
 #include "thrift/connection.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
-#include <thrift/TApplicationException.h>
 #include <thrift/transport/TTransportException.h>
 
 #include "thrift/codec.h"
 
 namespace quiver::thrift {
 
-using apache::thrift::TException;
 using apache::thrift::transport::TTransportException;
 
 Connection::Connection(std::shared_ptr<Stream> stream, const LocalNode& self)
@@ -76,7 +75,7 @@ Status Connection::greet(const PeerAddress& expected, Purpose purpose, const Sec
     }
     return Error{ErrorCode::Unavailable,
                  stream_->peer() + " broke off the greeting: " + problem.what()};
-  } catch (const TException& problem) {
+  } catch (const std::exception& problem) {
     return Error{ErrorCode::FailedPrecondition,
                  stream_->peer() + " does not speak this protocol: " + problem.what()};
   }

@@ -47,7 +47,10 @@ void FramedTransport::reserve(std::uint32_t size, std::uint32_t keep) {
 
 bool FramedTransport::readFrame() {
   std::array<std::uint8_t, 4> head{};
-  if (!read_exactly(head.data(), head.size(), true)) return false;
+  if (!read_exactly(head.data(), head.size(), true)) {
+    ended_ = true;
+    return false;
+  }
   const std::uint32_t size = std::uint32_t{head[0]} << 24U | std::uint32_t{head[1]} << 16U |
                              std::uint32_t{head[2]} << 8U | std::uint32_t{head[3]};
   if (size == 0 || size > read_limit_) {

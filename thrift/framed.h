@@ -31,6 +31,8 @@ class FramedTransport final : public apache::thrift::transport::TFramedTransport
   /// Each frame that is written has so long, from its first byte on. Without, the stream's limit
   /// holds.
   void set_write_time(std::chrono::milliseconds time) noexcept { write_time_ = time; }
+  /// Whether the peer ended the connection, between two messages as it should.
+  bool has_ended() const noexcept { return ended_; }
   /// Frames that were handed to the system as a whole.
   std::uint64_t frames_sent() const noexcept { return frames_sent_; }
 
@@ -49,6 +51,7 @@ class FramedTransport final : public apache::thrift::transport::TFramedTransport
   std::size_t read_limit_ = kGreetingFrameBytesMax;
   std::chrono::milliseconds write_time_{0};
   std::uint64_t frames_sent_ = 0;
+  bool ended_ = false;
 };
 
 using WireProtocol = apache::thrift::protocol::TBinaryProtocolT<FramedTransport>;

@@ -23,6 +23,8 @@ inline constexpr std::size_t kGreetingFrameBytesMax = std::size_t{16} << 10;
 inline constexpr std::size_t kListMax = 20'000;
 /// Ids of one get; more are asked for in turn.
 inline constexpr std::size_t kIdsMax = 10'000;
+/// A filter as JSON text: lists of operands that one node takes must reach the others too.
+inline constexpr std::size_t kFilterBytesMax = std::size_t{8} << 20;
 /// Bytes of one chunk of a file.
 inline constexpr std::size_t kChunkBytesMax = std::size_t{1} << 20;
 /// Files of one checkpoint: a RocksDB directory of some 100 GB.

@@ -1,6 +1,7 @@
 // How a call reaches the peer: connections, repetition, and what a failure means.
 
 #include <algorithm>
+#include <exception>
 #include <random>
 #include <thread>
 
@@ -16,7 +17,6 @@ namespace quiver::thrift {
 namespace {
 
 using apache::thrift::TApplicationException;
-using apache::thrift::TException;
 using apache::thrift::transport::TTransportException;
 using TimePoint = std::chrono::steady_clock::time_point;
 
@@ -124,7 +124,7 @@ NodeClient::Attempt NodeClient::carry_once(const Plan& plan, const Talk& talk, T
             failure(code,
                     connection->stream().peer() + " cannot carry out the call: " + problem.what()),
             sent() && !unknown};
-  } catch (const TException& problem) {
+  } catch (const std::exception& problem) {
     return {
         End::Lost,
         failure(ErrorCode::Internal, connection->stream().peer() +

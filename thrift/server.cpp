@@ -77,10 +77,13 @@ void NodeServer::Session::serve() {
   try {
     converse();
   } catch (const std::exception& problem) {
-    if (!context_.stopping) context_.refusals.refused(stream_->peer(), problem.what());
+    if (!context_.stopping && !framed_->has_ended()) {
+      context_.refusals.refused(stream_->peer(), problem.what());
+    }
   }
   // The peer sees the end, and a reply that is still on its way to it in front of that.
   stream_->shut(SHUT_RDWR);
+  handler_->leave();
 }
 
 void NodeServer::Session::converse() {
@@ -251,6 +254,8 @@ bool NodeServer::stop(std::chrono::milliseconds grace) {
   const std::uint64_t once = 1;
   static_cast<void>(!::write(wake_, &once, sizeof(once)));
   if (acceptor_.joinable()) acceptor_.join();
+  // Who comes now is refused by the system at once, instead of waiting for a greeting.
+  static_cast<void>(::shutdown(listener_, SHUT_RDWR));
   bool by_themselves = true;
   std::list<std::unique_ptr<Session>> sessions;
   {
@@ -259,10 +264,10 @@ bool NodeServer::stop(std::chrono::milliseconds grace) {
     while (running_ > 0 && ended_.wait_until(mutex_, until)) {
     }
     by_themselves = running_ == 0;
-    if (!by_themselves) {
-      for (const auto& session : sessions_) session->cut();
-    }
     sessions.swap(sessions_);
+  }
+  if (!by_themselves) {
+    for (const auto& session : sessions) session->cut();
   }
   for (auto& session : sessions) session->thread.join();
   return by_themselves;

@@ -22,6 +22,8 @@ using apache::thrift::transport::TTransportException;
 
 /// How often a wait looks whether its caller has gone away.
 constexpr std::chrono::milliseconds kCancelPoll{20};
+/// What poll() can be asked for.
+constexpr std::chrono::milliseconds kLongestPoll = std::chrono::hours(1);
 
 /// A peer whose machine is gone is noticed after about a minute and a half, even between calls.
 constexpr int kKeepAliveIdleSeconds = 45;
@@ -79,19 +81,25 @@ Result<std::shared_ptr<Stream>> Stream::connect(const SocketAddress& address, Ti
   return stream;
 }
 
+void Stream::limit(TimePoint until) {
+  until_ = until;
+  cancel_.reset();
+}
+
 void Stream::limit(TimePoint until, const CancelToken& cancel) {
   until_ = until;
   cancel_ = cancel;
 }
 
 Stream::Wait Stream::wait(short events) const {
+  const auto step = cancel_ ? kCancelPoll : kLongestPoll;
   while (true) {
-    if (cancel_.cancelled()) return Wait::Cancelled;
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(until_ - std::chrono::steady_clock::now());
+    if (cancel_ && cancel_->cancelled()) return Wait::Cancelled;
+    const auto left = until_ - std::chrono::steady_clock::now();
     if (left.count() <= 0) return Wait::TimedOut;
+    const auto time = std::min(std::chrono::ceil<std::chrono::milliseconds>(left), step);
     pollfd watched{fd_, events, 0};
-    const int ready = ::poll(&watched, 1, static_cast<int>(std::min(left, kCancelPoll).count()));
+    const int ready = ::poll(&watched, 1, static_cast<int>(time.count()));
     if (ready > 0) return Wait::Ready;
     if (ready < 0 && errno != EINTR) gone(peer_, reason(errno));
   }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,7 +43,9 @@ class Stream final : public apache::thrift::transport::TVirtualTransport<Stream>
   Stream& operator=(const Stream&) = delete;
 
   /// For all that follows, until set again.
-  void limit(TimePoint until, const CancelToken& cancel = {});
+  void limit(TimePoint until);
+  /// The same, or until `cancel` fires, which is looked at fifty times a second.
+  void limit(TimePoint until, const CancelToken& cancel);
   /// Errors: PermissionDenied if the certificates do not go together; Unavailable if the peer goes
   /// away; DeadlineExceeded at the limit.
   Status start_tls(const TlsContext& context, Role role);
@@ -79,7 +82,7 @@ class Stream final : public apache::thrift::transport::TVirtualTransport<Stream>
   const std::string peer_;
   SSL* tls_ = nullptr;
   TimePoint until_ = TimePoint::max();
-  CancelToken cancel_;
+  std::optional<CancelToken> cancel_;
 };
 
 }  // namespace quiver::thrift

@@ -62,7 +62,9 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(const SecurityOptions
   if (context == nullptr) return Error{ErrorCode::Internal, "no TLS: " + tls_problem()};
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   // Nothing is resumed: each connection shows its certificate, and no ticket arrives unasked.
-  SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+  // Frames have lengths: an end without notice cuts nothing off unseen.
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                   SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

@@ -26,9 +26,14 @@ Answered acknowledged(wire::Ack& out, const Answered& answered) {
 }  // namespace
 
 void WireHandler::cancel() {
-  const MutexLock lock(mutex_);
-  cancelled_ = true;
-  running_.cancel();
+  std::optional<CancelToken> running;
+  {
+    const MutexLock lock(mutex_);
+    cancelled_ = true;
+    running = running_;
+  }
+  // Without the lock: what waits for the token runs here.
+  if (running) running->cancel();
 }
 
 CancelToken WireHandler::start_call() {

@@ -47,6 +47,8 @@ class WireHandler final : public wire::NodeWireIf {
   bool is_open() const noexcept { return state_ == State::Open; }
   /// The connection ends behind the reply that is being written.
   bool is_closing() const noexcept { return closing_; }
+  /// Gives up the connection's place in its lane.
+  void leave() noexcept { place_.reset(); }
   /// Tells the call that is running, and all later ones, that nobody waits for them.
   void cancel();
 
@@ -107,12 +109,13 @@ class WireHandler final : public wire::NodeWireIf {
   ServerContext& context_;
   const std::shared_ptr<Stream> stream_;
   const std::shared_ptr<FramedTransport> framed_;
-  Lanes::Place place_;
+  std::optional<Lanes::Place> place_;
   State state_ = State::New;
   bool closing_ = false;
   Greeting greeting_;
   Mutex mutex_;
-  CancelToken running_ QV_GUARDED_BY(mutex_);
+  /// Of the last call; nothing before the first.
+  std::optional<CancelToken> running_ QV_GUARDED_BY(mutex_);
   bool cancelled_ QV_GUARDED_BY(mutex_) = false;
 };
 

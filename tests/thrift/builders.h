@@ -29,7 +29,7 @@ class Builder {
 
   PointId id() {
     if (coin()) return PointId(random_());
-    return PointId::from_text("p" + text(40)).value();
+    return PointId::from_text(std::to_string(random_()) + text(40)).value();
   }
 
   Json json(std::size_t depth) {

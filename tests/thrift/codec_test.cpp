@@ -200,6 +200,18 @@ TEST_CASE("codec: a search comes back as it was", "[thrift]") {
   CHECK_FALSE(decode_search(carried(encode_search(query).value()))->filter);
 }
 
+TEST_CASE("codec: filters may be larger than payloads, up to a bound", "[thrift]") {
+  const auto filter = [](std::size_t bytes) {
+    auto operands = Json::array();
+    for (int i = 0; i < 10; ++i) operands.push_back(std::string(bytes / 10, 'x'));
+    return Filter::parse({{"a", {{"$in", operands}}}}).value();
+  };
+  const auto large = filter(4'000'000);
+  CHECK(decode_filter(encode_filter(large).value())->source() == large.source());
+  refused(encode_filter(filter(9'000'000)), "filter: at most 8388608");
+  refused(decode_filter(std::string(kFilterBytesMax + 1, ' ')), "filter: at most");
+}
+
 TEST_CASE("codec: searches out of bounds are refused", "[thrift]") {
   SearchCall query;
   query.vector = {1, 2};
@@ -325,6 +337,8 @@ TEST_CASE("codec: fields come back as they were", "[thrift]") {
   reply.fields.resize(1);
   reply.fields[0].examples = {"{"};
   refused(decode_fields(reply), "examples: not JSON");
+  const std::vector<FieldCount> large(20, {"a", {}, 1, {std::string(500'000, 'x')}});
+  CHECK(encode_fields(large).error().code == ErrorCode::ResourceExhausted);
 }
 
 WriteRequest carried_write(const WriteRequest& write) {
