@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/ids.h"
+#include "mcp/confirm.h"
 #include "mcp/json_rpc.h"
 
 namespace quiver::mcp {
@@ -23,11 +24,10 @@ struct Rendered {
 };
 
 Result<Rendered> invoke(const service::Operation& operation, service::Executor& executor,
-                        std::size_t bytes_max, Call& call) {
-  CallContext context = call.context;
+                        std::size_t bytes_max, CallContext context, const Json& arguments) {
   if (operation.access != service::Access::Read) context.request_id = RequestId::random();
   QV_CHECK(context.check());
-  QV_TRY(const Json answer, executor.invoke(context, operation.name, call.arguments));
+  QV_TRY(const Json answer, executor.invoke(context, operation.name, arguments));
   std::string text = to_text(answer);
   if (text.size() > bytes_max) {
     return Error{ErrorCode::ResourceExhausted, "the result has " + std::to_string(text.size()) +
@@ -35,6 +35,14 @@ Result<Rendered> invoke(const service::Operation& operation, service::Executor& 
                                                    ": ask for less"};
   }
   return Rendered{std::move(text), answer.is_object()};
+}
+
+ToolResult carry_out(const service::Operation& operation, service::Executor& executor,
+                     std::size_t bytes_max, const CallContext& context, const Json& arguments) {
+  auto rendered = invoke(operation, executor, bytes_max, context, arguments);
+  if (!rendered.ok()) return failed_result(rendered.error());
+  if (!rendered->is_object) return text_result(std::move(rendered->text));
+  return structured_result(std::move(rendered->text));
 }
 
 }  // namespace
@@ -52,10 +60,14 @@ std::vector<Tool> operation_tools(const service::Registry& registry, service::Ex
     tool.annotations = hints(operation);
     if (operation.access != service::Access::Read) tool.tasks = TaskUse::WhenSlow;
     tool.run = [&operation, &executor, result_bytes_max](Call& call) -> Outcome<ToolResult> {
-      auto rendered = invoke(operation, executor, result_bytes_max, call);
-      if (!rendered.ok()) return failed_result(rendered.error());
-      if (!rendered->is_object) return text_result(std::move(rendered->text));
-      return structured_result(std::move(rendered->text));
+      if (!is_confirmed(operation, call)) {
+        return carry_out(operation, executor, result_bytes_max, call.context, call.arguments);
+      }
+      auto confirmed = confirm(operation, executor, call);
+      if (auto* asked = std::get_if<InputRequired>(&confirmed)) return std::move(*asked);
+      if (const auto* refused = std::get_if<Error>(&confirmed)) return failed_result(*refused);
+      return carry_out(operation, executor, result_bytes_max, call.context,
+                       std::get<Json>(confirmed));
     };
     tools.push_back(std::move(tool));
   }
