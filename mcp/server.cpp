@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "mcp/about.h"
+#include "mcp/params.h"
 #include "mcp/progress.h"
 #include "mcp/request_meta.h"
 
@@ -24,10 +25,6 @@ struct Server::Method {
 };
 
 namespace {
-
-RpcError invalid_params(std::string message) {
-  return {rpc::kInvalidParams, std::move(message)};
-}
 
 RpcError unknown_method(const std::string& name) {
   return {rpc::kMethodNotFound, "method not found: " + display(name)};
