@@ -6,6 +6,7 @@
 #include "core/ids.h"
 #include "mcp/confirm.h"
 #include "mcp/json_rpc.h"
+#include "mcp/text_links.h"
 
 namespace quiver::mcp {
 namespace {
@@ -21,6 +22,8 @@ Json hints(const service::Operation& operation) {
 struct Rendered {
   std::string text;
   bool is_object;
+  /// Blocks that follow the text.
+  Json links;
 };
 
 Result<Rendered> invoke(const service::Operation& operation, service::Executor& executor,
@@ -34,15 +37,18 @@ Result<Rendered> invoke(const service::Operation& operation, service::Executor& 
                                                    " bytes, at most " + std::to_string(bytes_max) +
                                                    ": ask for less"};
   }
-  return Rendered{std::move(text), answer.is_object()};
+  Json links = text_links(operation, arguments, answer);
+  return Rendered{std::move(text), answer.is_object(), std::move(links)};
 }
 
 ToolResult carry_out(const service::Operation& operation, service::Executor& executor,
                      std::size_t bytes_max, const CallContext& context, const Json& arguments) {
   auto rendered = invoke(operation, executor, bytes_max, context, arguments);
   if (!rendered.ok()) return failed_result(rendered.error());
-  if (!rendered->is_object) return text_result(std::move(rendered->text));
-  return structured_result(std::move(rendered->text));
+  ToolResult result = rendered->is_object ? structured_result(std::move(rendered->text))
+                                          : text_result(std::move(rendered->text));
+  for (Json& link : rendered->links) result.content.push_back(std::move(link));
+  return result;
 }
 
 }  // namespace
