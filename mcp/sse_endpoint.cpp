@@ -33,7 +33,9 @@ std::string_view session_id(std::string_view target) {
 class SseEndpoint::Client {
  public:
   Client() {
-    session_.set_push([this](const std::string& message) { return write(message); });
+    // Who is cut off does not come back.
+    session_.set_push(
+        [this](const std::string& message) { return write(message) ? Told::Yes : Told::Nowhere; });
   }
   ~Client() { end(); }
   Client(const Client&) = delete;
