@@ -7,7 +7,7 @@ RUN_ARGS ?=
 
 help:
 	@echo 'make run       install what is missing, build, start the server on 127.0.0.1:7600'
-	@echo 'make test      the same set-up, then every test'
+	@echo 'make test      the same set-up, then every test, and a minute of fuzzing MCP and HTTP'
 	@echo 'make build     leave the binary at build/quiver'
 	@echo 'make conformance  the official MCP suite against build/conformance-server'
 	@echo 'make demo      an MCP client imports docs/ and asks five questions'
@@ -37,6 +37,7 @@ test:
 	@install -m 755 build/release/app/quiver build/quiver
 	@install -m 755 build/release/tests/conformance/conformance-server build/conformance-server
 	@ctest --preset release -j $(JOBS)
+	@scripts/fuzz json_rpc http
 
 conformance: build
 	@scripts/setup test

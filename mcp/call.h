@@ -54,7 +54,12 @@ struct Call {
   /// Spares the client of a long call the open connection; see Outlet::detach(). May be null.
   std::function<bool()> detach = {};
 
-  bool can_elicit() const { return capabilities.contains("elicitation"); }
+  /// Whether the client can put a form before its user. One that names no mode has that one.
+  bool can_elicit() const {
+    const auto found = capabilities.find("elicitation");
+    return found != capabilities.end() && found->is_object() &&
+           (found->empty() || found->contains("form"));
+  }
 };
 
 /// How a call ended: with what it is for, with a question, or with a protocol error.

@@ -42,7 +42,7 @@ Result<std::shared_ptr<Subscription>> Server::subscription_of(
   QV_TRY(auto made, offer_.hub->subscribe(
                         lists_of(offer_), [weak = std::weak_ptr(session)](const Event& event) {
                           const auto told = weak.lock();
-                          return told == nullptr || told->push(notification_of(event));
+                          return told == nullptr ? Told::Yes : told->push(notification_of(event));
                         }));
   session->subscribe(made);
   return made;
@@ -76,12 +76,29 @@ void Server::unsubscribe(const TurnPtr& turn) const {
 void Server::listen(const TurnPtr& turn) const {
   const auto asked = read_listen_filter(turn->request.params);
   if (!asked.ok()) return fail(turn, rpc_error(asked.error()));
-  // Nobody is told of tasks: who asks for it finds so in what is acknowledged, if it may ask at
-  // all.
-  if (turn->request.params.at("notifications").contains("taskIds") && !knows_tasks(turn)) return;
+  if (asked->task_ids && !knows_tasks(turn)) return;
+  ListenFilter filter = honoured(*asked, offer_);
+  if (asked->task_ids) {
+    filter.task_ids.emplace();
+    for (const std::string& id : *asked->task_ids) {
+      if (tasks_.find(id)) filter.task_ids->push_back(id);
+    }
+  }
   if (!begin(*turn)) return;
-  const Status opened = listens_->open(turn, honoured(*asked, offer_));
-  if (!opened.ok()) fail(turn, rpc_error(opened.error()));
+  const Status opened = listens_->open(turn, filter);
+  if (!opened.ok()) return fail(turn, rpc_error(opened.error()));
+  // What happened to them before this is not told again.
+  for (const std::string& id : filter.task_ids.value_or(std::vector<std::string>())) {
+    offer_.hub->publish({Event::Kind::TaskChanged, id});
+  }
+}
+
+std::string Server::change_text(const Event& event, const Json& meta) const {
+  if (event.kind != Event::Kind::TaskChanged) return notification_of(event, meta);
+  const auto task = tasks_.find(event.subject);
+  if (!task) return "";
+  return R"({"jsonrpc":"2.0","method":"notifications/tasks","params":{)" +
+         tasks_.detailed_members(*task) + ",\"_meta\":" + to_text(meta) + "}}";
 }
 
 void Server::close_listen(Turn& turn, const Json& meta) const {

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdint>
 #include <utility>
 
 #include "core/text.h"
-#include "mcp/json_rpc.h"
+#include "service/point_text.h"
 
 namespace quiver::mcp {
 namespace {
@@ -56,40 +55,13 @@ std::optional<std::string> decode(std::string_view text) {
   return out;
 }
 
-std::optional<std::uint64_t> read_number(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  // 07 is a string: one number has one form.
-  return std::to_string(number) == text ? std::optional(number) : std::nullopt;
-}
-
-std::string id_text(const PointId& id) {
-  const Json json = id.to_json();
-  if (!json.is_string()) return to_text(json);
-  const auto& text = json.get_ref<const std::string&>();
-  return read_number(text) || text.starts_with('"') ? to_text(json) : text;
-}
-
-std::optional<PointId> read_id(const std::string& text) {
-  if (const auto number = read_number(text)) return PointId(*number);
-  std::string plain = text;
-  if (text.starts_with('"')) {
-    const Json json = Json::parse(text, nullptr, false);
-    if (!json.is_string()) return std::nullopt;
-    plain = json.get<std::string>();
-  }
-  auto id = PointId::from_text(std::move(plain));
-  return id.ok() ? std::optional(*std::move(id)) : std::nullopt;
-}
-
 }  // namespace
 
 std::string to_text(const CollectionUri& uri) {
   std::string text(kCollectionsUri);
   if (uri.collection.empty()) return text;
   text += "/" + encode(uri.collection);
-  if (uri.point) text.append(kPoints).append(encode(id_text(*uri.point)));
+  if (uri.point) text.append(kPoints).append(encode(service::point_text(*uri.point)));
   return text;
 }
 
@@ -105,7 +77,7 @@ std::optional<CollectionUri> read_collection_uri(std::string_view text) {
   CollectionUri uri{.collection = *std::move(collection)};
   if (points == std::string_view::npos) return uri;
   const auto segment = decode(text.substr(points + kPoints.size()));
-  if (segment) uri.point = read_id(*segment);
+  if (segment) uri.point = service::read_point_text(*segment);
   return uri.point ? std::optional(std::move(uri)) : std::nullopt;
 }
 

@@ -22,7 +22,9 @@ struct Connection::State {
 
   State(const Server& its_server, Transport& its_transport)
       : server(its_server), transport(its_transport) {
-    session->set_push([this](const std::string& message) { return transport.offer(message); });
+    session->set_push([this](const std::string& message) {
+      return transport.offer(message) ? Told::Yes : Told::Later;
+    });
   }
   ~State() { session->set_push(nullptr); }
   State(const State&) = delete;

@@ -12,7 +12,8 @@ std::string_view method_of(Event::Kind kind) {
     case Event::Kind::ToolsChanged: return "notifications/tools/list_changed";
     case Event::Kind::PromptsChanged: return "notifications/prompts/list_changed";
     case Event::Kind::ResourcesChanged: return "notifications/resources/list_changed";
-    case Event::Kind::ResourceUpdated: break;
+    case Event::Kind::ResourceUpdated:
+    case Event::Kind::TaskChanged: break;
   }
   return "notifications/resources/updated";
 }
@@ -22,7 +23,7 @@ std::string_view method_of(Event::Kind kind) {
 std::string notification_of(const Event& event, const Json& meta) {
   Json params = Json::object();
   if (!meta.is_null()) params["_meta"] = meta;
-  if (event.kind == Event::Kind::ResourceUpdated) params["uri"] = event.uri;
+  if (event.kind == Event::Kind::ResourceUpdated) params["uri"] = event.subject;
   return notification_text(method_of(event.kind), params);
 }
 

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "mcp/batch.h"
+#include "mcp/cors.h"
+#include "mcp/params.h"
 #include "mcp/request_meta.h"
 
 namespace quiver::mcp {
@@ -67,6 +69,10 @@ void HttpEndpoint::handle(HttpRequest request, ResponderPtr responder) {
   if (auto refused = access_fault(request, options_.access)) {
     return responder->respond(*std::move(refused));
   }
+  if (auto answer = preflight(request, options_.access, kMethods)) {
+    return responder->respond(*std::move(answer));
+  }
+  responder = with_cors(std::move(responder), request, options_.access);
   if (stopping_) return responder->respond(stopping());
   if (request.method == "POST") return take_post({std::move(request), std::move(responder)});
   const bool streams = request.method == "GET" || request.method == "DELETE";
@@ -282,9 +288,8 @@ void HttpEndpoint::initialize(Request request, Post post) {
       to_text(*capabilities).size() > kCapabilitiesBytesMax) {
     return refuse(fault_response(
         http::kBadRequest,
-        {request.id,
-         {rpc::kInvalidParams,
-          "params.capabilities: at most " + std::to_string(kCapabilitiesBytesMax) + " bytes"}}));
+        {request.id, invalid_params("params.capabilities: at most " +
+                                    std::to_string(kCapabilitiesBytesMax) + " bytes")}));
   }
   auto begun = sessions_.begin();
   if (!begun.ok()) return refuse(busy_response(begun.error().message, request.id));

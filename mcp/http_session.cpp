@@ -3,6 +3,8 @@
 #include <charconv>
 #include <utility>
 
+#include "mcp/hub.h"
+
 namespace quiver::mcp {
 namespace {
 
@@ -75,16 +77,26 @@ void HttpSession::attach(EventStream& stream, const std::shared_ptr<HttpResponde
 
 std::optional<HttpSession::Refusal> HttpSession::listen(
     const std::shared_ptr<HttpResponder>& responder) {
-  const MutexLock lock(mutex_);
-  if (ended_) return Refusal::Ended;
-  auto& stream = streams_[kListening];
-  if (!stream) stream = make_stream(kListening);
-  if (stream->is_attached()) return Refusal::AlreadyOpen;
-  attach(*stream, responder, stream->last());
+  {
+    const MutexLock lock(mutex_);
+    if (ended_) return Refusal::Ended;
+    auto& stream = streams_[kListening];
+    if (!stream) stream = make_stream(kListening);
+    if (stream->is_attached()) return Refusal::AlreadyOpen;
+    attach(*stream, responder, stream->last());
+  }
+  tell_what_is_kept();
   return std::nullopt;
 }
 
 std::optional<HttpSession::Refusal> HttpSession::resume(
+    EventPosition seen, const std::shared_ptr<HttpResponder>& responder) {
+  const auto refused = go_on(seen, responder);
+  if (!refused && seen.stream == kListening) tell_what_is_kept();
+  return refused;
+}
+
+std::optional<HttpSession::Refusal> HttpSession::go_on(
     EventPosition seen, const std::shared_ptr<HttpResponder>& responder) {
   const MutexLock lock(mutex_);
   if (ended_) return Refusal::Ended;
@@ -101,7 +113,7 @@ std::optional<HttpSession::Refusal> HttpSession::resume(
   return std::nullopt;
 }
 
-bool HttpSession::push(const std::string& message) {
+Told HttpSession::push(const std::string& message) {
   std::shared_ptr<EventStream> stream;
   {
     const MutexLock lock(mutex_);
@@ -110,7 +122,11 @@ bool HttpSession::push(const std::string& message) {
     }
   }
   // Who never listened does not come back for it.
-  return stream && stream->send(message);
+  return stream && stream->send(message) ? Told::Yes : Told::Nowhere;
+}
+
+void HttpSession::tell_what_is_kept() {
+  if (const auto subscription = session_.subscription()) subscription->resume();
 }
 
 void HttpSession::stop_listening() {

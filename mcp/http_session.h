@@ -91,7 +91,12 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void end() QV_EXCLUDES(mutex_);
 
  private:
-  bool push(const std::string& message) QV_EXCLUDES(mutex_);
+  Told push(const std::string& message) QV_EXCLUDES(mutex_);
+  /// Tells the client of what has changed while it could not be reached.
+  void tell_what_is_kept();
+  /// resume(), but for that.
+  std::optional<Refusal> go_on(EventPosition seen, const std::shared_ptr<HttpResponder>& responder)
+      QV_EXCLUDES(mutex_);
   std::shared_ptr<EventStream> make_stream(std::uint64_t number);
   void attach(EventStream& stream, const std::shared_ptr<HttpResponder>& responder,
               std::uint64_t after);

@@ -13,6 +13,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+bool has_subject(const Event& event) {
+  return event.kind == Event::Kind::ResourceUpdated || event.kind == Event::Kind::TaskChanged;
+}
+
 struct Subscriber {
   std::set<Event::Kind> lists;
   std::set<std::string> uris = {};
@@ -21,10 +25,12 @@ struct Subscriber {
   std::set<Event> owed = {};
   Clock::time_point retry_at = {};
   std::chrono::milliseconds retry_after{0};
+  /// There was no way to it, and nobody has said since that there is.
+  bool is_out_of_reach = false;
+  std::uint64_t resumes = 0;
 
   bool wants(const Event& event) const {
-    if (event.kind == Event::Kind::ResourceUpdated) return uris.contains(event.uri);
-    return lists.contains(event.kind);
+    return has_subject(event) ? uris.contains(event.subject) : lists.contains(event.kind);
   }
 };
 
@@ -33,6 +39,19 @@ struct Delivery {
   std::uint64_t subscriber;
   std::shared_ptr<const Hub::Tell> tell;
   std::set<Event> owed;
+  /// Of the subscriber, at the time.
+  std::uint64_t resumes;
+  /// What came of it: what was not taken, and how the first of that failed.
+  std::set<Event> left = {};
+  Told told = Told::Yes;
+
+  void carry_out() {
+    for (const Event& event : owed) {
+      // A client that did not take one would not take the next.
+      if (told == Told::Yes) told = (*tell)(event);
+      if (told != Told::Yes) left.insert(event);
+    }
+  }
 };
 
 }  // namespace
@@ -50,11 +69,20 @@ struct Hub::State {
   std::map<std::string, std::size_t> watched QV_GUARDED_BY(mutex);
   std::size_t uris QV_GUARDED_BY(mutex) = 0;
   std::optional<Clock::time_point> next_flush QV_GUARDED_BY(mutex);
+  /// Null once it is gone.
+  Hub* hub QV_GUARDED_BY(mutex) = nullptr;
 
   void forget(const std::string& uri) QV_REQUIRES(mutex) {
     const auto found = watched.find(uri);
     if (--found->second == 0) watched.erase(found);
     --uris;
+  }
+
+  /// Unless there is a flush before that.
+  void schedule(Clock::time_point time) QV_REQUIRES(mutex) {
+    if (hub == nullptr || (next_flush && *next_flush <= time)) return;
+    next_flush = time;
+    hub->deadlines_.at(time, [its_hub = hub] { its_hub->flush(); });
   }
 
   std::vector<Delivery> due(Clock::time_point now) QV_REQUIRES(mutex) {
@@ -64,28 +92,31 @@ struct Hub::State {
       for (const Event& event : events) {
         if (subscriber.wants(event)) subscriber.owed.insert(event);
       }
-      if (subscriber.owed.empty() || subscriber.retry_at > now) continue;
-      deliveries.push_back({id, subscriber.tell, subscriber.owed});
+      const bool waits = subscriber.is_out_of_reach || subscriber.retry_at > now;
+      if (subscriber.owed.empty() || waits) continue;
+      deliveries.push_back({id, subscriber.tell, subscriber.owed, subscriber.resumes});
     }
     return deliveries;
   }
 
-  /// `left` was not taken.
-  void settle(const Delivery& delivery, const std::set<Event>& left) QV_REQUIRES(mutex) {
+  void settle(const Delivery& delivery) QV_REQUIRES(mutex) {
     const auto found = subscribers.find(delivery.subscriber);
     if (found == subscribers.end()) return;
     Subscriber& subscriber = found->second;
     for (const Event& event : delivery.owed) {
-      if (!left.contains(event)) subscriber.owed.erase(event);
+      if (!delivery.left.contains(event)) subscriber.owed.erase(event);
     }
-    if (left.empty()) {
-      subscriber.retry_at = {};
-      subscriber.retry_after = std::chrono::milliseconds(0);
+    if (delivery.told == Told::Later) {
+      subscriber.retry_after =
+          std::clamp(subscriber.retry_after * 2, options.interval, options.retry_max);
+      subscriber.retry_at = Clock::now() + subscriber.retry_after;
       return;
     }
-    subscriber.retry_after =
-        std::clamp(subscriber.retry_after * 2, options.interval, options.retry_max);
-    subscriber.retry_at = Clock::now() + subscriber.retry_after;
+    subscriber.retry_at = {};
+    subscriber.retry_after = std::chrono::milliseconds(0);
+    // It may have come within reach while it was being told.
+    subscriber.is_out_of_reach =
+        delivery.told == Told::Nowhere && delivery.resumes == subscriber.resumes;
   }
 
   /// When there is something to tell, or to tell again: the latter in steps, for all at once.
@@ -93,7 +124,7 @@ struct Hub::State {
     std::optional<Clock::time_point> next = coalescer.next();
     std::optional<Clock::time_point> retry;
     for (const auto& [id, subscriber] : subscribers) {
-      if (subscriber.owed.empty()) continue;
+      if (subscriber.owed.empty() || subscriber.is_out_of_reach) continue;
       if (!retry || subscriber.retry_at < *retry) retry = subscriber.retry_at;
     }
     if (retry) {
@@ -104,23 +135,23 @@ struct Hub::State {
   }
 };
 
-Hub::Hub(const HubOptions& options) : state_(std::make_shared<State>(options)) {}
+Hub::Hub(const HubOptions& options) : state_(std::make_shared<State>(options)) {
+  const MutexLock lock(state_->mutex);
+  state_->hub = this;
+}
 
-Hub::~Hub() = default;
+Hub::~Hub() {
+  const MutexLock lock(state_->mutex);
+  state_->hub = nullptr;
+}
 
 void Hub::publish(const Event& event) {
   const auto now = Clock::now();
   const MutexLock lock(state_->mutex);
-  if (event.kind == Event::Kind::ResourceUpdated && !state_->watched.contains(event.uri)) return;
+  if (has_subject(event) && !state_->watched.contains(event.subject)) return;
   if (state_->subscribers.empty()) return;
   state_->coalescer.add(event, now);
-  const auto next = state_->coalescer.next();
-  if (next && (!state_->next_flush || *next < *state_->next_flush)) schedule(*next);
-}
-
-void Hub::schedule(Clock::time_point time) QV_REQUIRES(state_->mutex) {
-  state_->next_flush = time;
-  deadlines_.at(time, [this] { flush(); });
+  if (const auto next = state_->coalescer.next()) state_->schedule(*next);
 }
 
 void Hub::flush() {
@@ -133,17 +164,10 @@ void Hub::flush() {
     state_->next_flush.reset();
     deliveries = state_->due(now);
   }
-  std::vector<std::set<Event>> left(deliveries.size());
-  for (std::size_t i = 0; i < deliveries.size(); ++i) {
-    for (const Event& event : deliveries[i].owed) {
-      // A client that did not take one would not take the next.
-      if (!left[i].empty() || !(*deliveries[i].tell)(event)) left[i].insert(event);
-    }
-  }
+  for (Delivery& delivery : deliveries) delivery.carry_out();
   const MutexLock lock(state_->mutex);
-  for (std::size_t i = 0; i < deliveries.size(); ++i) state_->settle(deliveries[i], left[i]);
-  const auto next = state_->next();
-  if (next && (!state_->next_flush || *next < *state_->next_flush)) schedule(*next);
+  for (const Delivery& delivery : deliveries) state_->settle(delivery);
+  if (const auto next = state_->next()) state_->schedule(*next);
 }
 
 Result<std::shared_ptr<Subscription>> Hub::subscribe(std::set<Event::Kind> lists, Tell tell) {
@@ -179,29 +203,39 @@ Subscription::~Subscription() {
   ended = std::move(node.mapped());
 }
 
-Status Subscription::watch(const std::string& uri) {
+Status Subscription::watch(const std::string& subject) {
   const MutexLock lock(state_->mutex);
   Subscriber& subscriber = state_->subscribers.at(id_);
-  if (subscriber.uris.contains(uri)) return Done{};
+  if (subscriber.uris.contains(subject)) return Done{};
   if (subscriber.uris.size() >= state_->options.uris_max) {
-    return Error{ErrorCode::ResourceExhausted, "too many resources are subscribed to: at most " +
-                                                   std::to_string(state_->options.uris_max)};
+    return Error{ErrorCode::ResourceExhausted,
+                 "too many resources and tasks are subscribed to: at most " +
+                     std::to_string(state_->options.uris_max)};
   }
   if (state_->uris >= state_->options.uris_total_max) {
-    return Error{ErrorCode::ResourceExhausted, "too many clients subscribe to resources"};
+    return Error{ErrorCode::ResourceExhausted, "too many clients subscribe to resources and tasks"};
   }
-  subscriber.uris.insert(uri);
-  ++state_->watched[uri];
+  subscriber.uris.insert(subject);
+  ++state_->watched[subject];
   ++state_->uris;
   return Done{};
 }
 
-void Subscription::unwatch(const std::string& uri) {
+void Subscription::unwatch(const std::string& subject) {
   const MutexLock lock(state_->mutex);
   Subscriber& subscriber = state_->subscribers.at(id_);
-  if (subscriber.uris.erase(uri) == 0) return;
-  subscriber.owed.erase({Event::Kind::ResourceUpdated, uri});
-  state_->forget(uri);
+  if (subscriber.uris.erase(subject) == 0) return;
+  std::erase_if(subscriber.owed, [&](const Event& event) { return event.subject == subject; });
+  state_->forget(subject);
+}
+
+void Subscription::resume() {
+  const MutexLock lock(state_->mutex);
+  Subscriber& subscriber = state_->subscribers.at(id_);
+  ++subscriber.resumes;
+  subscriber.is_out_of_reach = false;
+  subscriber.retry_at = {};
+  if (!subscriber.owed.empty()) state_->schedule(Clock::now());
 }
 
 }  // namespace quiver::mcp

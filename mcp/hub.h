@@ -18,7 +18,7 @@ namespace quiver::mcp {
 struct HubOptions {
   /// Least time between two notifications of the same event.
   std::chrono::milliseconds interval{100};
-  /// A client that does not take a notification is tried again, at last this seldom.
+  /// A client that reads too slowly is tried again, at last this seldom.
   std::chrono::milliseconds retry_max{5'000};
   std::size_t subscriptions_max = 20'000;
   /// URIs of one subscription, and of all.
@@ -32,14 +32,15 @@ class Subscription;
 ///
 /// Publishing waits for nobody: clients are told on a thread of the hub's own, which there is from
 /// the first event on that somebody wants. Events that come fast are told of together (Coalescer);
-/// what a client does not take is kept for it, once for each event.
+/// what a client does not take is kept for it, once for each event: who reads slowly is tried
+/// again, who cannot be reached is not, until Subscription::resume().
 ///
 /// Threads: any.
 class Hub {
  public:
-  /// Sends what tells of an event, without waiting. False: not now, try again. May be called once
-  /// more after its subscription has ended.
-  using Tell = std::function<bool(const Event& event)>;
+  /// Sends what tells of an event, without waiting. May be called once more after its subscription
+  /// has ended.
+  using Tell = std::function<Told(const Event& event)>;
 
   explicit Hub(const HubOptions& options = {});
   ~Hub();
@@ -52,7 +53,7 @@ class Hub {
   /// is returned. Errors: ResourceExhausted when there are too many.
   Result<std::shared_ptr<Subscription>> subscribe(std::set<Event::Kind> lists, Tell tell);
 
-  /// The URIs that somebody wants to hear of.
+  /// What watch() was called with, by all that are there.
   std::vector<std::string> watched() const;
 
  private:
@@ -60,7 +61,6 @@ class Hub {
   struct State;
 
   void flush();
-  void schedule(std::chrono::steady_clock::time_point time);
 
   const std::shared_ptr<State> state_;
   Deadlines deadlines_;
@@ -75,10 +75,13 @@ class Subscription {
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
 
-  /// Errors: ResourceExhausted when there are too many URIs.
-  Status watch(const std::string& uri);
+  /// A resource's URI, or the id of a task. Errors: ResourceExhausted when there are too many.
+  Status watch(const std::string& subject);
   /// Nothing if it is not watched.
-  void unwatch(const std::string& uri);
+  void unwatch(const std::string& subject);
+
+  /// The client can be reached again: it is told what is kept for it.
+  void resume();
 
  private:
   friend class Hub;

@@ -9,7 +9,7 @@ bool Server::read_turn_inputs(const TurnPtr& turn) const {
   if (turn->revision->era == Era::Legacy) return true;
   auto inputs = read_inputs(turn->request, states_);
   if (const auto* error = std::get_if<RpcError>(&inputs)) {
-    fail(turn, *error);
+    turn->finish(refusal(*turn, *error));
     return false;
   }
   turn->inputs = std::move(std::get<Inputs>(inputs));

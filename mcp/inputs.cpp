@@ -3,13 +3,10 @@
 #include <utility>
 
 #include "mcp/json_rpc.h"
+#include "mcp/params.h"
 
 namespace quiver::mcp {
 namespace {
-
-RpcError invalid_params(std::string message) {
-  return {rpc::kInvalidParams, std::move(message)};
-}
 
 /// What a requestState belongs to: the request but for what its repetition changes.
 Json bound_part(const Request& request) {

@@ -10,7 +10,9 @@
 namespace quiver::mcp {
 namespace {
 
-constexpr std::size_t kUrisMax = 256;
+/// URIs, and ids of tasks, of one request.
+constexpr std::size_t kSubjectsMax = 256;
+constexpr std::size_t kTaskIdBytesMax = 128;
 
 struct ListKey {
   const char* key;
@@ -27,21 +29,23 @@ Error invalid(const std::string& what) {
   return {ErrorCode::InvalidArgument, "params.notifications" + what};
 }
 
-Result<std::vector<std::string>> read_uris(const Json& json) {
-  if (!json.is_array() || json.size() > kUrisMax) {
-    return invalid(".resourceSubscriptions: must be an array of at most " +
-                   std::to_string(kUrisMax) + " URIs");
+/// An array of strings, each once.
+Result<std::vector<std::string>> read_subjects(const Json& json, const std::string& key,
+                                               const std::string& what, std::size_t bytes_max) {
+  if (!json.is_array() || json.size() > kSubjectsMax) {
+    return invalid("." + key + ": must be an array of at most " + std::to_string(kSubjectsMax) +
+                   ' ' + what);
   }
-  std::set<std::string> uris;
+  std::set<std::string> subjects;
   for (const Json& item : json) {
-    const auto* uri = item.get_ptr<const std::string*>();
-    if (uri == nullptr || uri->empty() || uri->size() > kUriBytesMax) {
-      return invalid(".resourceSubscriptions: each must be a string of 1 to " +
-                     std::to_string(kUriBytesMax) + " bytes");
+    const auto* text = item.get_ptr<const std::string*>();
+    if (text == nullptr || text->empty() || text->size() > bytes_max) {
+      return invalid("." + key + ": each must be a string of 1 to " + std::to_string(bytes_max) +
+                     " bytes");
     }
-    uris.insert(*uri);
+    subjects.insert(*text);
   }
-  return std::vector<std::string>(uris.begin(), uris.end());
+  return std::vector<std::string>(subjects.begin(), subjects.end());
 }
 
 }  // namespace
@@ -57,7 +61,10 @@ Result<ListenFilter> read_listen_filter(const Json& params) {
     if (flag->get<bool>()) filter.lists.insert(known.kind);
   }
   if (const auto uris = given->find("resourceSubscriptions"); uris != given->end()) {
-    QV_TRY(filter.uris, read_uris(*uris));
+    QV_TRY(filter.uris, read_subjects(*uris, "resourceSubscriptions", "URIs", kUriBytesMax));
+  }
+  if (const auto ids = given->find("taskIds"); ids != given->end()) {
+    QV_TRY(filter.task_ids, read_subjects(*ids, "taskIds", "ids", kTaskIdBytesMax));
   }
   return filter;
 }
@@ -68,14 +75,16 @@ Json to_json(const ListenFilter& filter) {
     if (filter.lists.contains(known.kind)) json[known.key] = true;
   }
   if (filter.uris) json["resourceSubscriptions"] = *filter.uris;
+  if (filter.task_ids) json["taskIds"] = *filter.task_ids;
   return json;
 }
 
 /// One open request.
 class Listens::Listen {
  public:
-  explicit Listen(TurnPtr turn)
+  Listen(TurnPtr turn, std::shared_ptr<const Render> render)
       : session_(turn->session.get()),
+        render_(std::move(render)),
         meta_{{"io.modelcontextprotocol/subscriptionId", turn->request.id}},
         turn_(std::move(turn)) {}
 
@@ -91,10 +100,12 @@ class Listens::Listen {
     return acknowledged_;
   }
 
-  bool tell(const Event& event) QV_EXCLUDES(mutex_) {
+  Told tell(const Event& event) QV_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    if (!turn_) return true;
-    return acknowledged_ && turn_->tell(notification_of(event, meta_));
+    if (!turn_) return Told::Yes;
+    if (!acknowledged_) return Told::Later;
+    const std::string text = (*render_)(event, meta_);
+    return text.empty() || turn_->tell(text) ? Told::Yes : Told::Later;
   }
 
   void keep(std::shared_ptr<Subscription> subscription) { subscription_ = std::move(subscription); }
@@ -128,6 +139,7 @@ class Listens::Listen {
 
  private:
   const Session* const session_;
+  const std::shared_ptr<const Render> render_;
   const Json meta_;
   std::shared_ptr<Subscription> subscription_;
   Mutex mutex_;
@@ -136,15 +148,17 @@ class Listens::Listen {
 };
 
 Status Listens::open(const TurnPtr& turn, const ListenFilter& honoured) {
-  const auto listen = std::make_shared<Listen>(turn);
+  const auto listen = std::make_shared<Listen>(turn, render_);
   auto subscription =
       hub_->subscribe(honoured.lists, [weak = std::weak_ptr(listen)](const Event& event) {
         const auto told = weak.lock();
-        return told == nullptr || told->tell(event);
+        return told == nullptr ? Told::Yes : told->tell(event);
       });
   if (!subscription.ok()) return std::move(subscription).error();
-  for (const std::string& uri : honoured.uris.value_or(std::vector<std::string>())) {
-    QV_CHECK((*subscription)->watch(uri));
+  for (const auto& subjects : {honoured.uris, honoured.task_ids}) {
+    for (const std::string& subject : subjects.value_or(std::vector<std::string>())) {
+      QV_CHECK((*subscription)->watch(subject));
+    }
   }
   listen->keep(*std::move(subscription));
   {

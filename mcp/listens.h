@@ -21,6 +21,8 @@ struct ListenFilter {
   std::set<Event::Kind> lists;
   /// Nothing: it does not ask for resources.
   std::optional<std::vector<std::string>> uris;
+  /// Nothing: it does not ask for tasks.
+  std::optional<std::vector<std::string>> task_ids = std::nullopt;
 };
 
 /// Reads params.notifications; kinds that are not known are left out. Errors: InvalidArgument.
@@ -40,7 +42,14 @@ class Listens {
   /// Ends a turn with an empty result that carries this _meta.
   using Close = std::function<void(Turn& turn, const Json& meta)>;
 
-  Listens(std::shared_ptr<Hub> hub, Close close) : hub_(std::move(hub)), close_(std::move(close)) {}
+  /// The notification of an event, with this _meta; empty: there is nothing to tell. Called only
+  /// while this lives.
+  using Render = std::function<std::string(const Event& event, const Json& meta)>;
+
+  Listens(std::shared_ptr<Hub> hub, Render render, Close close)
+      : hub_(std::move(hub)),
+        render_(std::make_shared<const Render>(std::move(render))),
+        close_(std::move(close)) {}
   ~Listens() { end_all(); }
   Listens(const Listens&) = delete;
   Listens& operator=(const Listens&) = delete;
@@ -65,6 +74,7 @@ class Listens {
   void end(std::vector<ListenPtr> ended);
 
   const std::shared_ptr<Hub> hub_;
+  const std::shared_ptr<const Render> render_;
   const Close close_;
   mutable Mutex mutex_;
   std::map<const Listen*, ListenPtr> open_ QV_GUARDED_BY(mutex_);

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "core/ids.h"
+#include "mcp/confirm.h"
 #include "mcp/json_rpc.h"
+#include "mcp/text_links.h"
 
 namespace quiver::mcp {
 namespace {
@@ -20,21 +22,33 @@ Json hints(const service::Operation& operation) {
 struct Rendered {
   std::string text;
   bool is_object;
+  /// Blocks that follow the text.
+  Json links;
 };
 
 Result<Rendered> invoke(const service::Operation& operation, service::Executor& executor,
-                        std::size_t bytes_max, Call& call) {
-  CallContext context = call.context;
+                        std::size_t bytes_max, CallContext context, const Json& arguments) {
   if (operation.access != service::Access::Read) context.request_id = RequestId::random();
   QV_CHECK(context.check());
-  QV_TRY(const Json answer, executor.invoke(context, operation.name, call.arguments));
+  QV_TRY(const Json answer, executor.invoke(context, operation.name, arguments));
   std::string text = to_text(answer);
   if (text.size() > bytes_max) {
     return Error{ErrorCode::ResourceExhausted, "the result has " + std::to_string(text.size()) +
                                                    " bytes, at most " + std::to_string(bytes_max) +
                                                    ": ask for less"};
   }
-  return Rendered{std::move(text), answer.is_object()};
+  Json links = text_links(operation, arguments, answer);
+  return Rendered{std::move(text), answer.is_object(), std::move(links)};
+}
+
+ToolResult carry_out(const service::Operation& operation, service::Executor& executor,
+                     std::size_t bytes_max, const CallContext& context, const Json& arguments) {
+  auto rendered = invoke(operation, executor, bytes_max, context, arguments);
+  if (!rendered.ok()) return failed_result(rendered.error());
+  ToolResult result = rendered->is_object ? structured_result(std::move(rendered->text))
+                                          : text_result(std::move(rendered->text));
+  for (Json& link : rendered->links) result.content.push_back(std::move(link));
+  return result;
 }
 
 }  // namespace
@@ -52,10 +66,14 @@ std::vector<Tool> operation_tools(const service::Registry& registry, service::Ex
     tool.annotations = hints(operation);
     if (operation.access != service::Access::Read) tool.tasks = TaskUse::WhenSlow;
     tool.run = [&operation, &executor, result_bytes_max](Call& call) -> Outcome<ToolResult> {
-      auto rendered = invoke(operation, executor, result_bytes_max, call);
-      if (!rendered.ok()) return failed_result(rendered.error());
-      if (!rendered->is_object) return text_result(std::move(rendered->text));
-      return structured_result(std::move(rendered->text));
+      if (!is_confirmed(operation, call)) {
+        return carry_out(operation, executor, result_bytes_max, call.context, call.arguments);
+      }
+      auto confirmed = confirm(operation, executor, call);
+      if (auto* asked = std::get_if<InputRequired>(&confirmed)) return std::move(*asked);
+      if (const auto* refused = std::get_if<Error>(&confirmed)) return failed_result(*refused);
+      return carry_out(operation, executor, result_bytes_max, call.context,
+                       std::get<Json>(confirmed));
     };
     tools.push_back(std::move(tool));
   }

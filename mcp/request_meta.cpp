@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "mcp/params.h"
 #include "mcp/revision.h"
 
 namespace quiver::mcp {
@@ -17,10 +18,6 @@ constexpr const char* kLogLevelKey = "io.modelcontextprotocol/logLevel";
 const Json* meta_of(const Json& params) {
   const auto meta = params.find("_meta");
   return meta == params.end() || !meta->is_object() ? nullptr : &*meta;
-}
-
-RpcError invalid_params(std::string message) {
-  return {rpc::kInvalidParams, std::move(message)};
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "mcp/about.h"
+#include "mcp/params.h"
 #include "mcp/progress.h"
 #include "mcp/request_meta.h"
 
@@ -24,10 +25,6 @@ struct Server::Method {
 };
 
 namespace {
-
-RpcError invalid_params(std::string message) {
-  return {rpc::kInvalidParams, std::move(message)};
-}
 
 RpcError unknown_method(const std::string& name) {
   return {rpc::kMethodNotFound, "method not found: " + display(name)};
@@ -66,6 +63,11 @@ bool completes(const Offer& offer) {
   return offer.complete != nullptr;
 }
 
+Tasks::Changed tell_of_task(const Offer& offer) {
+  if (!offer.hub) return nullptr;
+  return [hub = offer.hub](const std::string& id) { hub->publish({Event::Kind::TaskChanged, id}); };
+}
+
 std::string instructions_member(const About& about) {
   if (about.instructions.empty()) return "";
   return ",\"instructions\":" + to_text(Json(about.instructions));
@@ -83,9 +85,12 @@ Server::Server(Offer offer, Submit submit, const ServerOptions& options)
       cache_hints_(cache_hints(options.list_ttl, "public")),
       data_hints_(cache_hints(options.data_ttl, "private")),
       states_(*options_.clock),
-      tasks_(*options_.clock, options_.tasks),
+      tasks_(*options_.clock, options_.tasks, tell_of_task(offer_)),
       listens_(offer_.hub ? std::make_unique<Listens>(
                                 offer_.hub,
+                                [this](const Event& event, const Json& meta) {
+                                  return change_text(event, meta);
+                                },
                                 [this](Turn& turn, const Json& meta) { close_listen(turn, meta); })
                           : nullptr) {}
 

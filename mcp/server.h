@@ -109,6 +109,9 @@ class Server {
   /// What tells a session of changes, made if there is none yet. Errors: see Hub::subscribe.
   Result<std::shared_ptr<Subscription>> subscription_of(
       const std::shared_ptr<Session>& session) const;
+  /// The notification of an event, for subscriptions/listen. Empty: there is nothing to tell any
+  /// more.
+  std::string change_text(const Event& event, const Json& meta) const;
   /// Ends an open subscriptions/listen with a result.
   void close_listen(Turn& turn, const Json& meta) const;
 

@@ -146,9 +146,9 @@ void Session::set_push(Push push) {
   push_ = std::move(push);
 }
 
-bool Session::push(const std::string& message) {
+Told Session::push(const std::string& message) {
   const MutexLock lock(push_mutex_);
-  return push_ && push_(message);
+  return push_ ? push_(message) : Told::Nowhere;
 }
 
 std::shared_ptr<Subscription> Session::subscription() const {

@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "core/mutex.h"
 #include "core/result.h"
+#include "mcp/events.h"
 #include "mcp/json_rpc.h"
 #include "mcp/log_level.h"
 #include "mcp/revision.h"
@@ -66,12 +67,12 @@ class Session {
   /// No more answers will come, and nothing more is pushed.
   void end();
 
-  /// How messages that belong to no request reach the client. Whether one was sent, or kept for a
-  /// client that comes back; must not block. Null: there is no way.
-  using Push = std::function<bool(const std::string& message)>;
+  /// How messages that belong to no request reach the client. Yes: one was sent, or kept for a
+  /// client that comes back. Must not block. Null: there is no way.
+  using Push = std::function<Told(const std::string& message)>;
   void set_push(Push push) QV_EXCLUDES(push_mutex_);
-  /// Sends a notification that nothing asked for. False if it was dropped.
-  bool push(const std::string& message) QV_EXCLUDES(push_mutex_);
+  /// Sends a notification that nothing asked for. Dropped unless Told::Yes.
+  Told push(const std::string& message) QV_EXCLUDES(push_mutex_);
 
   /// What tells the client of changes; null before subscribe().
   std::shared_ptr<Subscription> subscription() const;

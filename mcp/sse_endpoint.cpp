@@ -5,6 +5,7 @@
 
 #include "core/ids.h"
 #include "mcp/batch.h"
+#include "mcp/cors.h"
 #include "mcp/event_stream.h"
 #include "mcp/http_headers.h"
 #include "mcp/session.h"
@@ -27,13 +28,22 @@ std::string_view session_id(std::string_view target) {
   }
 }
 
+/// What needs no look at the session: who may not call, and who asks whether it may.
+std::optional<HttpResponse> answer_before(const HttpRequest& request, const HttpAccess& access,
+                                          const char* method) {
+  auto refused = access_fault(request, access);
+  return refused ? refused : preflight(request, access, method);
+}
+
 }  // namespace
 
 /// A session and the stream that carries all of it.
 class SseEndpoint::Client {
  public:
   Client() {
-    session_.set_push([this](const std::string& message) { return write(message); });
+    // Who is cut off does not come back.
+    session_.set_push(
+        [this](const std::string& message) { return write(message) ? Told::Yes : Told::Nowhere; });
   }
   ~Client() { end(); }
   Client(const Client&) = delete;
@@ -97,11 +107,11 @@ SseEndpoint::~SseEndpoint() {
   stop();
 }
 
-void SseEndpoint::open(const HttpRequest& request,
-                       const std::shared_ptr<HttpResponder>& responder) {
-  if (auto refused = access_fault(request, options_.access)) {
-    return responder->respond(*std::move(refused));
+void SseEndpoint::open(const HttpRequest& request, std::shared_ptr<HttpResponder> responder) {
+  if (auto answer = answer_before(request, options_.access, "GET")) {
+    return responder->respond(*std::move(answer));
   }
+  responder = with_cors(std::move(responder), request, options_.access);
   if (request.method != "GET") return responder->respond(method_refusal("GET"));
   if (!accepted_forms(header(request, "accept")).events) {
     return responder->respond(
@@ -154,10 +164,11 @@ std::size_t SseEndpoint::sessions() const {
   return clients_.size();
 }
 
-void SseEndpoint::take(HttpRequest request, const std::shared_ptr<HttpResponder>& responder) {
-  if (auto refused = access_fault(request, options_.access)) {
-    return responder->respond(*std::move(refused));
+void SseEndpoint::take(HttpRequest request, std::shared_ptr<HttpResponder> responder) {
+  if (auto answer = answer_before(request, options_.access, "POST")) {
+    return responder->respond(*std::move(answer));
   }
+  responder = with_cors(std::move(responder), request, options_.access);
   if (request.method != "POST") return responder->respond(method_refusal("POST"));
   if (auto refused = body_fault(request)) return responder->respond(*std::move(refused));
   const auto client = find(session_id(request.target));

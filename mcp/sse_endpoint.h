@@ -42,9 +42,9 @@ class SseEndpoint {
   SseEndpoint& operator=(const SseEndpoint&) = delete;
 
   /// Opens a stream, and with it a session.
-  void open(const HttpRequest& request, const std::shared_ptr<HttpResponder>& responder);
+  void open(const HttpRequest& request, std::shared_ptr<HttpResponder> responder);
   /// Takes a message of a session.
-  void take(HttpRequest request, const std::shared_ptr<HttpResponder>& responder);
+  void take(HttpRequest request, std::shared_ptr<HttpResponder> responder);
 
   /// Takes no more, and ends all streams in good order; what is under way is cancelled, since there
   /// is no other way to answer it.

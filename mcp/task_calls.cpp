@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mcp/params.h"
 #include "mcp/server.h"
 
 namespace quiver::mcp {
@@ -17,15 +18,14 @@ std::shared_ptr<Task> Server::find_task(const TurnPtr& turn) const {
   if (!knows_tasks(turn)) return nullptr;
   const auto id = turn->request.params.find("taskId");
   if (id == turn->request.params.end() || !id->is_string()) {
-    fail(turn, {rpc::kInvalidParams, "params.taskId: must be the id of a task"});
+    fail(turn, invalid_params("params.taskId: must be the id of a task"));
     return nullptr;
   }
   auto task = tasks_.find(id->get_ref<const std::string&>());
   if (!task) {
-    turn->finish(
-        refusal(*turn, {rpc::kInvalidParams, "params.taskId: no task " +
-                                                 display(id->get_ref<const std::string&>()) +
-                                                 ": it never was, or its time is over"}));
+    turn->finish(refusal(*turn, invalid_params("params.taskId: no task " +
+                                               display(id->get_ref<const std::string&>()) +
+                                               ": it never was, or its time is over")));
   }
   return task;
 }
@@ -44,8 +44,8 @@ void Server::update_task(const TurnPtr& turn) const {
                       std::all_of(responses->begin(), responses->end(),
                                   [](const Json& response) { return response.is_object(); });
   if (!usable) {
-    return fail(turn, {rpc::kInvalidParams,
-                       "params.inputResponses: must be an object of objects, one for each key"});
+    return fail(turn, invalid_params(
+                          "params.inputResponses: must be an object of objects, one for each key"));
   }
   tasks_.answer(*task, *responses);
   turn->finish(complete(*turn, ""));

@@ -81,6 +81,7 @@ void Tasks::end(Task& task, Task::Status status, std::string outcome) const {
     round.swap(task.round);
   }
   if (round) round->drop();
+  tell_of(task);
 }
 
 void Tasks::complete(Task& task, std::string result) const {
@@ -97,19 +98,25 @@ void Tasks::cancel(Task& task) const {
 }
 
 void Tasks::tell(Task& task, std::string message) const {
-  const MutexLock lock(task.mutex);
-  if (task.status != Task::Status::Working) return;
-  task.status_message = std::move(message);
-  task.updated_ms = clock_.wall_ms();
+  {
+    const MutexLock lock(task.mutex);
+    if (task.status != Task::Status::Working) return;
+    task.status_message = std::move(message);
+    task.updated_ms = clock_.wall_ms();
+  }
+  tell_of(task);
 }
 
 void Tasks::ask(Task& task, const std::vector<InputRequest>& requests, Round::Done done) const {
-  const MutexLock lock(task.mutex);
-  if (has_ended(task.status)) return;
-  task.status = Task::Status::InputRequired;
-  task.updated_ms = clock_.wall_ms();
-  task.round = std::make_shared<Round>(requests.size(), std::move(done));
-  for (const auto& request : requests) task.open[request.key] = request;
+  {
+    const MutexLock lock(task.mutex);
+    if (has_ended(task.status)) return;
+    task.status = Task::Status::InputRequired;
+    task.updated_ms = clock_.wall_ms();
+    task.round = std::make_shared<Round>(requests.size(), std::move(done));
+    for (const auto& request : requests) task.open[request.key] = request;
+  }
+  tell_of(task);
 }
 
 void Tasks::answer(Task& task, const Json& responses) const {
@@ -129,6 +136,7 @@ void Tasks::answer(Task& task, const Json& responses) const {
       task.round = nullptr;
     }
   }
+  tell_of(task);
   for (const auto& key : answered) round->take(key, responses[key]);
 }
 

@@ -3,10 +3,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/call_context.h"
@@ -64,8 +66,12 @@ struct Task {
 /// Source: MCP extension io.modelcontextprotocol/tasks.
 class Tasks {
  public:
-  /// Borrows the clock.
-  Tasks(const Clock& clock, const TasksOptions& options) : clock_(clock), options_(options) {}
+  /// Called when what can be said of a task is different; must not block.
+  using Changed = std::function<void(const std::string& id)>;
+
+  /// Borrows the clock. `changed` may be null.
+  Tasks(const Clock& clock, const TasksOptions& options, Changed changed = nullptr)
+      : clock_(clock), options_(options), changed_(std::move(changed)) {}
 
   /// Null if there are too many.
   std::shared_ptr<Task> create(CancelToken cancel) QV_EXCLUDES(mutex_);
@@ -89,12 +95,16 @@ class Tasks {
   std::string detailed_members(Task& task) const;
 
  private:
+  void tell_of(const Task& task) const {
+    if (changed_) changed_(task.id);
+  }
   void end(Task& task, Task::Status status, std::string outcome) const;
   Json summary(const Task& task) const QV_REQUIRES(task.mutex);
   void sweep() QV_REQUIRES(mutex_);
 
   const Clock& clock_;
   const TasksOptions options_;
+  const Changed changed_;
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<Task>> tasks_ QV_GUARDED_BY(mutex_);
 };

@@ -3,16 +3,13 @@
 
 #include "core/log.h"
 #include "mcp/fields.h"
+#include "mcp/params.h"
 #include "mcp/progress.h"
 #include "mcp/request_meta.h"
 #include "mcp/server.h"
 
 namespace quiver::mcp {
 namespace {
-
-RpcError invalid_params(std::string message) {
-  return {rpc::kInvalidParams, std::move(message)};
-}
 
 void send_log(Turn& turn, LogLevel level, std::string_view logger, const Json& data) {
   std::optional<LogLevel> least = turn.log_level;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/call_context.h"
+#include "service/confirmation.h"
 #include "service/engine.h"
 #include "service/schema.h"
 
@@ -46,6 +48,9 @@ struct Operation {
   Json request_schema;
   Json response_schema;
   std::function<Result<Json>(const CallContext&, Engine&, const Json& arguments)> invoke;
+  /// What a surface that can ask a person has to ask before such a call; nothing if the call
+  /// destroys nothing. Null: no call does. Errors: the arguments are wrong.
+  std::function<Result<std::optional<Confirmation>>(const Json& arguments)> confirmation = nullptr;
 };
 
 /// What an operation is, but for its types.
@@ -80,6 +85,19 @@ Operation operation(const About& about,
             QV_TRY(const Response response, run(call, engine, request));
             return encode(response);
           }};
+}
+
+/// The same for a function that destroys; `confirm` says of which calls a person is asked.
+template <Described Request, Described Response>
+Operation operation(const About& about,
+                    Result<Response> (*run)(const CallContext&, Engine&, const Request&),
+                    std::optional<Confirmation> (*confirm)(const Request&, const Json& arguments)) {
+  Operation made = operation(about, run);
+  made.confirmation = [confirm](const Json& arguments) -> Result<std::optional<Confirmation>> {
+    QV_TRY(const Request request, parse<Request>(arguments, ""));
+    return confirm(request, arguments);
+  };
+  return made;
 }
 
 }  // namespace quiver::service

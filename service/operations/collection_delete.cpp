@@ -3,13 +3,37 @@
 namespace quiver::service {
 
 void CollectionDeleteRequest::check(const Path& path, Problems& problems) const {
-  if (confirm == collection) return;
+  if (!confirm || *confirm == collection) return;
   problems.add(Path(path, "confirm"),
-               "must repeat the collection name " + shown(collection) + ", got " + shown(confirm));
+               "must repeat the collection name " + shown(collection) + ", got " + shown(*confirm));
 }
+
+namespace {
+
+std::optional<Confirmation> confirmation(const CollectionDeleteRequest& request,
+                                         const Json& arguments) {
+  Confirmation confirmation;
+  confirmation.preview = "collection_info";
+  confirmation.preview_arguments = {{"collection", request.collection}};
+  confirmation.question = [name = request.collection](const Json& reply) {
+    const auto points = reply.at("count").get<std::uint64_t>();
+    return Question{"Delete the collection " + shown(name) + " for ever, with " +
+                        counted(points, "point", "points") + "?",
+                    points};
+  };
+  confirmation.confirmed = arguments;
+  confirmation.confirmed["confirm"] = request.collection;
+  return confirmation;
+}
+
+}  // namespace
 
 Result<CollectionDeleteResponse> collection_delete(const CallContext& call, Engine& engine,
                                                    const CollectionDeleteRequest& request) {
+  if (!request.confirm) {
+    return Error{ErrorCode::InvalidArgument,
+                 "confirm: required: repeat the collection name " + shown(request.collection)};
+  }
   QV_TRY(const auto points, engine.collections.drop(call, request.collection));
   engine.changes.publish({Change::Kind::CollectionsChanged, request.collection});
   return CollectionDeleteResponse{true, points};
@@ -21,7 +45,7 @@ Operation collection_delete_operation() {
                          "the name.",
                          Toolset::Collection, Access::Admin, Effects{true, true},
                          Route{"DELETE", "/v1/collections/{collection}"}},
-                   &collection_delete);
+                   &collection_delete, &confirmation);
 }
 
 }  // namespace quiver::service

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/limits.h"
@@ -10,12 +11,12 @@ namespace quiver::service {
 
 struct CollectionDeleteRequest {
   std::string collection;
-  std::string confirm;
+  std::optional<std::string> confirm;
 
   static constexpr auto fields() {
     using R = CollectionDeleteRequest;
     return describe(field("collection", &R::collection).guarded(1, limits::kCollectionNameBytesMax),
-                    field("confirm", &R::confirm, "The collection name again"));
+                    field("confirm", &R::confirm, "The name again, unless the user is asked"));
   }
   void check(const Path& path, Problems& problems) const;
 };
@@ -31,7 +32,9 @@ struct CollectionDeleteResponse {
   }
 };
 
-/// Removes a collection with all that is in it. Errors: see Collections::drop.
+/// Removes a collection with all that is in it.
+///
+/// Errors: InvalidArgument without confirm; see Collections::drop.
 Result<CollectionDeleteResponse> collection_delete(const CallContext& call, Engine& engine,
                                                    const CollectionDeleteRequest& request);
 

@@ -4,6 +4,9 @@
 #include <charconv>
 #include <limits>
 
+#include "service/point_text.h"
+#include "service/problems.h"
+
 namespace quiver::service {
 namespace {
 
@@ -98,35 +101,68 @@ Status add_integers_with(const CallContext& call, cluster::Collection& collectio
   return Done{};
 }
 
+/// `quoted`: the prefix was typed as JSON, and is completed as such.
 Status add_strings_with(const CallContext& call, cluster::Collection& collection,
-                        const std::string& prefix, Values& values) {
-  QV_TRY(const auto id, PointId::from_text(prefix));
-  QV_TRY(const auto same, collection.get(call, {id}, kIdsOnly));
-  if (!same.empty()) values.add(prefix);
+                        const std::string& prefix, bool quoted, Values& values) {
+  const auto text_of = [&](const PointId& id) {
+    return quoted ? compact(id.to_json()) : point_text(id);
+  };
+  std::optional<PointId> from;
+  if (!prefix.empty()) {
+    QV_TRY(from, PointId::from_text(prefix));
+    QV_TRY(const auto same, collection.get(call, {*from}, kIdsOnly));
+    if (!same.empty()) values.add(text_of(*from));
+  } else {
+    // Integers come before strings.
+    from = PointId(kIdMax);
+  }
   if (values.full()) return Done{};
-  QV_TRY(const auto page, collection.scroll(call, std::nullopt, id, values.room(), kIdsOnly));
+  QV_TRY(const auto page, collection.scroll(call, std::nullopt, from, values.room(), kIdsOnly));
   for (const auto& point : page.points) {
     const Json text = point.id.to_json();
     if (!text.is_string() || !text.get_ref<const std::string&>().starts_with(prefix)) break;
-    values.add(text.get<std::string>());
+    values.add(text_of(point.id));
   }
   return Done{};
+}
+
+/// The string that `typed` is in JSON. Nothing: it is none.
+std::optional<std::string> json_string(const std::string& typed) {
+  const Json json = Json::parse(typed, nullptr, false);
+  return json.is_string() ? std::optional(json.get<std::string>()) : std::nullopt;
+}
+
+/// Strings whose JSON form begins like what was typed.
+Status add_quoted(const CallContext& call, cluster::Collection& collection,
+                  const std::string& typed, Values& values) {
+  const auto whole = json_string(typed);
+  if (whole) {
+    if (whole->empty()) return Done{};
+    QV_TRY(const auto id, PointId::from_text(*whole));
+    QV_TRY(const auto same, collection.get(call, {id}, kIdsOnly));
+    if (!same.empty()) values.add(compact(id.to_json()));
+    return Done{};
+  }
+  const auto begun = json_string(typed + '"');
+  return begun ? add_strings_with(call, collection, *begun, true, values) : Status(Done{});
 }
 
 Result<CompleteResponse> points(const CallContext& call, cluster::Collection& collection,
                                 const CompleteRequest& request) {
   Values values(request.limit);
-  if (request.prefix.empty()) {
+  const std::string& prefix = request.prefix;
+  if (prefix.empty()) {
     QV_TRY(const auto page,
            collection.scroll(call, std::nullopt, std::nullopt, values.room(), kIdsOnly));
-    for (const auto& point : page.points) {
-      const Json id = point.id.to_json();
-      values.add(id.is_string() ? id.get<std::string>() : id.dump());
-    }
+    for (const auto& point : page.points) values.add(point_text(point.id));
     return std::move(values).take();
   }
-  QV_CHECK(add_integers_with(call, collection, request.prefix, values));
-  if (!values.full()) QV_CHECK(add_strings_with(call, collection, request.prefix, values));
+  if (prefix.starts_with('"')) {
+    QV_CHECK(add_quoted(call, collection, prefix, values));
+    return std::move(values).take();
+  }
+  QV_CHECK(add_integers_with(call, collection, prefix, values));
+  if (!values.full()) QV_CHECK(add_strings_with(call, collection, prefix, false, values));
   return std::move(values).take();
 }
 

@@ -25,6 +25,27 @@ Result<std::uint64_t> erase(const CallContext& call, const Engine& engine,
   return result->affected;
 }
 
+/// Ids say what goes; a filter does not.
+std::optional<Confirmation> confirmation(const MemoryDeleteRequest& request,
+                                         const Json& arguments) {
+  if (!request.filter || request.dry_run == true) return std::nullopt;
+  Confirmation confirmation;
+  confirmation.preview = "memory_delete";
+  confirmation.preview_arguments = arguments;
+  confirmation.preview_arguments["dry_run"] = true;
+  confirmation.question = [name = request.collection, filter = arguments.at("filter")](
+                              const Json& reply) -> std::optional<Question> {
+    const auto points = reply.at("matched").get<std::uint64_t>();
+    if (points == 0) return std::nullopt;
+    return Question{"Delete " + counted(points, "memory", "memories") + " of " + shown(name) +
+                        " matching " + shown_in_question(filter) + " for ever?",
+                    points};
+  };
+  confirmation.confirmed = arguments;
+  confirmation.confirmed["dry_run"] = false;
+  return confirmation;
+}
+
 }  // namespace
 
 void MemoryDeleteRequest::check(const Path& path, Problems& problems) const {
@@ -59,7 +80,7 @@ Operation memory_delete_operation() {
             "defaults to true and returns the count only.",
             Toolset::Memory, Access::Write, Effects{true, true},
             Route{"POST", "/v1/collections/{collection}/memories/delete"}},
-      &memory_delete);
+      &memory_delete, &confirmation);
 }
 
 }  // namespace quiver::service

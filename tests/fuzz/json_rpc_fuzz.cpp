@@ -33,7 +33,8 @@ void require(bool holds) {
 void check_reply(const Json& reply) {
   require(reply.is_object() && reply.at("jsonrpc") == "2.0");
   if (reply.contains("method")) {
-    require(reply["method"] == "notifications/progress" && !reply.contains("id"));
+    require(reply["method"].get<std::string>().starts_with("notifications/"));
+    require(!reply.contains("id") && reply.at("params").is_object());
     return;
   }
   const Json& id = reply.at("id");

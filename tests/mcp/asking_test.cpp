@@ -46,7 +46,8 @@ Tool asking(const std::string& name, TaskUse tasks, bool once) {
 
 /// Work runs on the thread that brings it.
 struct Desk {
-  explicit Desk(ServerOptions options = {}) : server(offer(), test::inline_work, options) {}
+  explicit Desk(ServerOptions options = {}, Offer offered = offer())
+      : server(std::move(offered), test::inline_work, options) {}
 
   static Offer offer() {
     Offer offer;
@@ -63,6 +64,14 @@ struct Desk {
                                        const std::string& tool) {
     auto outlet = std::make_shared<KeepingOutlet>();
     server.handle({7, "tools/call", {{"name", tool}}}, {session, outlet});
+    return outlet;
+  }
+  /// Opens a subscriptions/listen by HTTP.
+  std::shared_ptr<KeepingOutlet> listen(Json filter, const Json& capabilities = kPolls) {
+    Json params{{"notifications", std::move(filter)}, {"_meta", test::modern_meta()}};
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = capabilities;
+    auto outlet = std::make_shared<KeepingOutlet>();
+    server.handle({"l", "subscriptions/listen", std::move(params)}, {nullptr, outlet});
     return outlet;
   }
   Json modern(const std::string& method, Json params, const Json& capabilities = kElicits) {
@@ -226,6 +235,58 @@ TEST_CASE("tasks: a cancelled one stays so, and its questions are dropped", "[mc
   const Json task = desk.modern("tasks/get", id, kPolls)["result"];
   CHECK(task["status"] == "cancelled");
   CHECK_FALSE(task.contains("inputRequests"));
+}
+
+Offer offer_with_hub() {
+  Offer offer = Desk::offer();
+  offer.hub = std::make_shared<Hub>(HubOptions{.interval = std::chrono::milliseconds(1)});
+  return offer;
+}
+
+TEST_CASE("tasks: who listens is told of each status, as tasks/get has it", "[mcp][task]") {
+  Desk desk({}, offer_with_hub());
+  const Json id{
+      {"taskId", desk.modern("tools/call", {{"name", "job"}}, kPolls)["result"]["taskId"]}};
+  const auto outlet = desk.listen({{"taskIds", {id["taskId"], "unknown"}}});
+  const Json acknowledged = outlet->wait(1).at(0);
+  CHECK(acknowledged["method"] == "notifications/subscriptions/acknowledged");
+  CHECK(acknowledged["params"]["notifications"] == Json{{"taskIds", {id["taskId"]}}});
+  // What it is now, since it may have changed before anybody listened.
+  const Json first = outlet->wait(2).at(1);
+  CHECK(first["method"] == "notifications/tasks");
+  CHECK(first["params"]["status"] == "input_required");
+  CHECK(first["params"]["inputRequests"].contains("sure"));
+  CHECK(first["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == "l");
+
+  Json answer = id;
+  answer["inputResponses"] = {{"sure", accepted()}};
+  desk.modern("tasks/update", answer, kPolls);
+  Json last = Json::object();
+  for (std::size_t count = 3; last.value("status", "") != "completed"; ++count) {
+    const auto messages = outlet->wait(count);
+    REQUIRE(messages.size() >= count);
+    last = messages[count - 1]["params"];
+  }
+  Json task = desk.modern("tasks/get", id, kPolls)["result"];
+  task.erase("resultType");
+  task.erase("_meta");
+  last.erase("_meta");
+  CHECK(last == task);
+  desk.server.stop();
+}
+
+TEST_CASE("tasks: who may not listen to them, or asks wrongly", "[mcp][task]") {
+  Desk desk({}, offer_with_hub());
+  const auto error = [&](const Json& filter, const Json& capabilities) {
+    return desk.listen(filter, capabilities)->wait(1).at(0)["error"]["code"];
+  };
+  CHECK(error({{"taskIds", Json::array()}}, kElicits) == -32021);
+  CHECK(error({{"taskIds", "x"}}, kPolls) == -32602);
+  CHECK(error({{"taskIds", {7}}}, kPolls) == -32602);
+  CHECK(error({{"taskIds", {std::string(129, 'x')}}}, kPolls) == -32602);
+  const auto none = desk.listen({{"taskIds", {"unknown"}}});
+  CHECK(none->wait(1).at(0)["params"]["notifications"] == Json{{"taskIds", Json::array()}});
+  desk.server.stop();
 }
 
 TEST_CASE("tasks: there are so many and no more, and each has its time", "[mcp][task]") {

@@ -215,7 +215,7 @@ TEST_CASE("collection resources: a change is told to those who watch what it cha
           const std::lock_guard lock(mutex);
           told.insert(event);
           changed.notify_all();
-          return true;
+          return Told::Yes;
         });
     for (const std::string& uri : watched) REQUIRE(subscription->watch(uri).ok());
     store.tell(change.kind, change.collection);

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "http_support.h"
+#include "mcp/hub.h"
 
 namespace quiver::mcp {
 namespace {
@@ -255,13 +256,13 @@ TEST_CASE("HTTP stream: GET listens to what nothing asked for", "[mcp][http]") {
   const auto http = *sessions.begin();
   http->session()->agree(*find_revision("2025-11-25"), Json::object());
   // Nobody listens, and nobody will come back for it.
-  CHECK_FALSE(http->session()->push("{}"));
+  CHECK(http->session()->push("{}") == Told::Nowhere);
 
   const auto first = std::make_shared<FakeResponse>();
   CHECK_FALSE(http->listen(first));
   CHECK(first->events(1)[0].id == "0:0");
   CHECK(first->events(1)[0].data.empty());
-  CHECK(http->session()->push(R"({"n":1})"));
+  CHECK(http->session()->push(R"({"n":1})") == Told::Yes);
   CHECK(first->events(2)[1].id == "0:1");
   CHECK(first->events(2)[1].data == R"({"n":1})");
   CHECK(http->in_use());
@@ -271,7 +272,7 @@ TEST_CASE("HTTP stream: GET listens to what nothing asked for", "[mcp][http]") {
 
   first->hang_up();
   CHECK_FALSE(http->in_use());
-  CHECK(http->session()->push(R"({"n":2})"));
+  CHECK(http->session()->push(R"({"n":2})") == Told::Yes);
   const auto back = std::make_shared<FakeResponse>();
   CHECK_FALSE(http->resume({0, 1}, back));
   CHECK(back->events(2)[1].data == R"({"n":2})");
@@ -286,9 +287,35 @@ TEST_CASE("HTTP stream: GET listens to what nothing asked for", "[mcp][http]") {
 
   sessions.end(http->id());
   CHECK(anew->has_ended());
-  CHECK_FALSE(http->session()->push("{}"));
+  CHECK(http->session()->push("{}") == Told::Nowhere);
   CHECK(http->listen(std::make_shared<FakeResponse>()) == HttpSession::Refusal::Ended);
   CHECK(http->resume({0, 0}, std::make_shared<FakeResponse>()) == HttpSession::Refusal::Ended);
+}
+
+TEST_CASE("HTTP stream: who begins to listen hears of what has changed meanwhile", "[mcp][http]") {
+  HttpSessions sessions({});
+  std::mutex mutex;
+  std::condition_variable changed;
+  int tries = 0;
+  Hub hub({.interval = std::chrono::milliseconds(1), .retry_max = std::chrono::milliseconds(1)});
+  const auto http = *sessions.begin();
+  const auto session = http->session();
+  session->agree(*find_revision("2025-06-18"), Json::object());
+  session->subscribe(*hub.subscribe({Event::Kind::ToolsChanged}, [&](const Event& event) {
+    const std::lock_guard lock(mutex);
+    ++tries;
+    changed.notify_all();
+    return session->push(notification_of(event));
+  }));
+  hub.publish({Event::Kind::ToolsChanged});
+  {
+    std::unique_lock lock(mutex);
+    REQUIRE(changed.wait_for(lock, test::kPatience, [&] { return tries == 1; }));
+  }
+  const auto stream = std::make_shared<FakeResponse>();
+  CHECK_FALSE(http->listen(stream));
+  CHECK_THAT(stream->events(1)[0].data, Catch::Contains("tools/list_changed"));
+  session->subscribe(nullptr);
 }
 
 TEST_CASE("HTTP stream: GET by HTTP", "[mcp][http]") {

@@ -105,14 +105,20 @@ class Listener {
       const std::lock_guard lock(mutex_);
       ++tries_;
       changed_.notify_all();
-      if (deaf_) return false;
+      if (deaf_ != Told::Yes) return deaf_;
       told_.push_back(event);
-      return true;
+      return Told::Yes;
     };
   }
-  void be_deaf(bool deaf) {
+  void be_deaf(bool deaf) { answer(deaf ? Told::Later : Told::Yes); }
+  /// Yes: takes what it is told.
+  void answer(Told deaf) {
     const std::lock_guard lock(mutex_);
     deaf_ = deaf;
+  }
+  std::size_t tries() {
+    const std::lock_guard lock(mutex_);
+    return tries_;
   }
   /// Waits for at least so many.
   std::vector<Event> told(std::size_t count) {
@@ -130,7 +136,7 @@ class Listener {
   std::condition_variable changed_;
   std::vector<Event> told_;
   std::size_t tries_ = 0;
-  bool deaf_ = false;
+  Told deaf_ = Told::Yes;
 };
 
 TEST_CASE("hub: each hears of what it asked for, and no more", "[mcp]") {
@@ -224,20 +230,66 @@ TEST_CASE("hub: its bounds, and what ends", "[mcp]") {
   }
   // Its hub is gone.
   kept->unwatch("4");
+  kept->resume();
   kept.reset();
+}
+
+TEST_CASE("hub: who cannot be reached is tried once, and told when it can be", "[mcp]") {
+  Listener away;
+  Listener there;
+  Hub hub({.interval = 1ms, .retry_max = 1ms});
+  away.answer(Told::Nowhere);
+  const auto a = *hub.subscribe({Kind::ToolsChanged, Kind::PromptsChanged}, away.tell());
+  const auto b = *hub.subscribe({Kind::ToolsChanged, Kind::PromptsChanged}, there.tell());
+  hub.publish({Kind::ToolsChanged});
+  CHECK(away.tried(1));
+  // The other is told fifty times, each a chance to try again.
+  for (std::size_t i = 1; i <= 50; ++i) {
+    there.told(i);
+    hub.publish({Kind::PromptsChanged});
+  }
+  there.told(51);
+  CHECK(away.tries() == 1);
+
+  away.answer(Told::Yes);
+  a->resume();
+  CHECK(away.told(2) == std::vector<Event>{{Kind::ToolsChanged}, {Kind::PromptsChanged}});
+  hub.publish({Kind::ToolsChanged});
+  away.told(3);
+}
+
+TEST_CASE("hub: one that comes within reach while it is told is told again", "[mcp]") {
+  std::shared_ptr<Subscription> subscription;
+  std::mutex mutex;
+  std::condition_variable changed;
+  int calls = 0;
+  Hub hub({.interval = 1ms, .retry_max = 1ms});
+  {
+    const std::lock_guard lock(mutex);
+    subscription = *hub.subscribe({Kind::ToolsChanged}, [&](const Event&) {
+      const std::lock_guard inside(mutex);
+      changed.notify_all();
+      if (++calls > 1) return Told::Yes;
+      subscription->resume();
+      return Told::Nowhere;
+    });
+  }
+  hub.publish({Kind::ToolsChanged});
+  std::unique_lock lock(mutex);
+  CHECK(changed.wait_for(lock, test::kPatience, [&] { return calls == 2; }));
 }
 
 TEST_CASE("session: pushes by the way it was given, and by none once it has ended", "[mcp]") {
   Session session;
   std::vector<std::string> pushed;
-  CHECK_FALSE(session.push("lost"));
+  CHECK(session.push("lost") == Told::Nowhere);
   session.set_push([&](const std::string& message) {
     pushed.push_back(message);
-    return true;
+    return Told::Yes;
   });
-  CHECK(session.push("one"));
+  CHECK(session.push("one") == Told::Yes);
   session.end();
-  CHECK_FALSE(session.push("two"));
+  CHECK(session.push("two") == Told::Nowhere);
   CHECK(pushed == std::vector<std::string>{"one"});
 }
 

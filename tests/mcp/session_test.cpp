@@ -12,16 +12,16 @@ namespace {
 
 TEST_CASE("Session: messages are pushed while there is a way", "[mcp]") {
   Session session;
-  CHECK_FALSE(session.push("lost"));
+  CHECK(session.push("lost") == Told::Nowhere);
   std::vector<std::string> heard;
   session.set_push([&](const std::string& message) {
     heard.push_back(message);
-    return heard.size() < 2;
+    return heard.size() < 2 ? Told::Yes : Told::Later;
   });
-  CHECK(session.push("one"));
-  CHECK_FALSE(session.push("two"));
+  CHECK(session.push("one") == Told::Yes);
+  CHECK(session.push("two") == Told::Later);
   session.end();
-  CHECK_FALSE(session.push("three"));
+  CHECK(session.push("three") == Told::Nowhere);
   CHECK(heard == std::vector<std::string>{"one", "two"});
 }
 

@@ -63,6 +63,7 @@ TEST_CASE("catalogue: who may call what, and what it does", "[service]") {
     CHECK(operation.access == expected.at(operation.name).access);
     CHECK(operation.effects.destructive == expected.at(operation.name).destructive);
     CHECK(operation.effects.idempotent);
+    CHECK((operation.confirmation != nullptr) == operation.effects.destructive);
   }
 }
 

@@ -190,7 +190,7 @@ TEST_CASE("collection_delete: the name has to be repeated", "[service]") {
   CHECK(error.code == ErrorCode::InvalidArgument);
   CHECK(error.message == "confirm: must repeat the collection name \"memory\", got \"yes\"");
   CHECK(world.refused("collection_delete", {{"collection", "memory"}}).message ==
-        "confirm: required");
+        "confirm: required: repeat the collection name \"memory\"");
   CHECK(world.collections.has("memory"));
   CHECK(world.ok("collection_delete", {{"collection", "memory"}, {"confirm", "memory"}}) ==
         Json{{"deleted", true}, {"points", 2}});
@@ -198,6 +198,26 @@ TEST_CASE("collection_delete: the name has to be repeated", "[service]") {
   CHECK(
       world.refused("collection_delete", {{"collection", "memory"}, {"confirm", "memory"}}).code ==
       ErrorCode::NotFound);
+}
+
+TEST_CASE("collection_delete: what a person is asked before", "[service]") {
+  World world;
+  world.ok("memory_store", {{"items", {{{"text", "a"}}, {{"text", "b"}}}}});
+  const Operation& operation = *world.registry.find("collection_delete");
+  const auto wanted = operation.confirmation({{"collection", "memory"}});
+  REQUIRE(wanted.ok());
+  REQUIRE(wanted->has_value());
+  const Confirmation& needed = **wanted;
+  const auto question = needed.question(world.ok(needed.preview, needed.preview_arguments));
+  REQUIRE(question.has_value());
+  CHECK(question->text == "Delete the collection \"memory\" for ever, with 2 points?");
+  CHECK(question->points == 2);
+  CHECK(world.collections.has("memory"));
+  CHECK(world.ok("collection_delete", needed.confirmed)["deleted"] == true);
+
+  CHECK(operation.confirmation({{"collection", "memory"}, {"confirm", "memory"}}).ok());
+  CHECK_FALSE(operation.confirmation({{"collection", "memory"}, {"confirm", "m"}}).ok());
+  CHECK_FALSE(operation.confirmation({{"colection", "memory"}}).ok());
 }
 
 }  // namespace

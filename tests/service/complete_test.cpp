@@ -70,7 +70,11 @@ TEST_CASE("complete: ids of points, whatever their kind", "[service]") {
     std::sort(texts.begin(), texts.end());
     Texts all;
     for (const auto number : numbers) all.push_back(std::to_string(number));
-    all.insert(all.end(), texts.begin(), texts.end());
+    // A string that looks like an integer is told from it by its quotation marks.
+    for (const auto& text : texts) {
+      const bool looks_like_one = text == "0" || text == "1" || text == "12";
+      all.push_back(looks_like_one ? '"' + text + '"' : text);
+    }
     return all;
   };
   for (const char* prefix : {"", "0", "00", "1", "12", "120", "1200", "2", "18446744073709551615",
@@ -81,6 +85,23 @@ TEST_CASE("complete: ids of points, whatever their kind", "[service]") {
     CHECK(reply["total"] == expected(prefix).size());
     CHECK(reply["has_more"] == false);
   }
+}
+
+TEST_CASE("complete: ids that are typed as JSON", "[service]") {
+  World world;
+  add_points(world, {1, 12, "1", "12", "12a", "say \"x\"", "\"q", "b"});
+  const auto values = [&](const std::string& prefix) {
+    return complete_points(world, prefix)["values"].get<Texts>();
+  };
+  CHECK(values("\"1") == Texts{"\"1\"", "\"12\"", "\"12a\""});
+  CHECK(values("\"12\"") == Texts{"\"12\""});
+  CHECK(values("\"12b\"").empty());
+  CHECK(values("\"\"").empty());
+  CHECK(values("\"say \\\"") == Texts{R"("say \"x\"")"});
+  CHECK(values("\"\\").empty());
+  CHECK(values("\"\\\"") == Texts{R"("\"q")"});
+  CHECK(values("\"").size() == 6);
+  for (const auto& value : values("\"")) CHECK(value.starts_with('"'));
 }
 
 TEST_CASE("complete: no more values than asked for", "[service]") {

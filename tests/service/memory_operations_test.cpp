@@ -413,6 +413,33 @@ TEST_CASE("memory_delete: by ids", "[service]") {
   CHECK(world.ok("memory_get", {{"ids", {0, 1, 2, 3}}})["missing"] == Json{1, 2});
 }
 
+TEST_CASE("memory_delete: a person is asked before a deletion by filter", "[service]") {
+  World world;
+  store_row(world, 5);
+  const Operation& operation = *world.registry.find("memory_delete");
+  const auto question = [&](const Json& arguments) -> std::optional<Question> {
+    const auto wanted = operation.confirmation(arguments);
+    if (!wanted.ok()) FAIL(wanted.error().message);
+    if (!*wanted) return std::nullopt;
+    return (*wanted)->question(world.ok((*wanted)->preview, (*wanted)->preview_arguments));
+  };
+  const Json even{{"filter", {{"even", true}}}};
+  const auto asked = question(even);
+  REQUIRE(asked.has_value());
+  CHECK(asked->text == R"(Delete 3 memories of "memory" matching {"even":true} for ever?)");
+  CHECK(asked->points == 3);
+  CHECK(question({{"filter", {{"n", 1}}}, {"dry_run", false}})->text ==
+        R"(Delete 1 memory of "memory" matching {"n":1} for ever?)");
+  CHECK_FALSE(question({{"filter", {{"n", 77}}}}).has_value());
+  CHECK_FALSE(question({{"filter", {{"even", true}}}, {"dry_run", true}}).has_value());
+  CHECK_FALSE(question({{"ids", {1}}}).has_value());
+  CHECK_FALSE(operation.confirmation({{"filter", 5}}).ok());
+  CHECK_FALSE(operation.confirmation(Json::object()).ok());
+  CHECK(world.ok("memory_get", {{"ids", {0, 2, 4}}})["items"].size() == 3);
+  CHECK(world.ok("memory_delete", (*operation.confirmation(even))->confirmed) ==
+        Json{{"deleted", 3}, {"matched", 3}});
+}
+
 TEST_CASE("memory_delete: by filter it counts unless told to delete", "[service]") {
   World world;
   store_row(world, 5);
