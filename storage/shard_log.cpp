@@ -6,6 +6,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/write_batch.h>
 
+#include "core/log.h"
 #include "storage/coding.h"
 #include "storage/mutation_codec.h"
 #include "storage/shard_columns.h"
@@ -79,10 +80,15 @@ Status ShardLog::load(LogPosition applied, Seq first) {
                      " were acknowledged: the write-ahead log is damaged or missing. Restore the "
                      "shard, or remove its file TAIL to accept the loss"};
   }
-  const WriteLock lock(mutex_);
-  tail_ = tail;
-  first_ = first;
-  return Done{};
+  {
+    const WriteLock lock(mutex_);
+    tail_ = tail;
+    first_ = first;
+  }
+  if (!mark_.refused_behind() || tail.seq == mark_.value()) return Done{};
+  QV_LOG_WARN("refused_entries_cut from={} to={} reason=\"their write failed\"",
+              raw(next(mark_.value())), raw(tail.seq));
+  return truncate_after(mark_.value(), applied);
 }
 
 Status ShardLog::append(std::span<const LogEntry> entries) {
@@ -97,7 +103,10 @@ Status ShardLog::append(std::span<const LogEntry> entries) {
                          "append to the log"));
     end = {entry.term, entry.seq};
   }
-  QV_CHECK(write(batch, "append to the log"));
+  if (auto written = write(batch, "append to the log"); !written.ok()) {
+    mark_.store_refusal_behind(tail().seq);
+    return written;
+  }
   mark_.store(end.seq);
   const WriteLock lock(mutex_);
   tail_ = end;

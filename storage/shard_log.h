@@ -28,7 +28,7 @@ class ShardLog {
   /// interrupted trim.
   ///
   /// Errors: Corruption if the log ends before `applied`, begins behind `first`, or ends before
-  /// what `mark` says was acknowledged.
+  /// what `mark` says was acknowledged. Entries that it says were refused are cut off.
   static Result<std::unique_ptr<ShardLog>> open(Rocks& rocks, TailMark mark, LogPosition applied,
                                                 Seq first);
 

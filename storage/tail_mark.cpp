@@ -15,22 +15,31 @@ namespace quiver::storage {
 namespace {
 
 constexpr mode_t kFileMode = 0640;
-constexpr std::size_t kMarkBytes = 2 * sizeof(std::uint64_t);
+constexpr std::size_t kMarkBytes = 3 * sizeof(std::uint64_t);
 
-std::string encode(Seq seq) {
+struct Content {
+  Seq seq{0};
+  bool refused_behind = false;
+};
+
+std::string encode(const Content& content) {
   ByteWriter out;
-  out.number(seq);
+  out.number(content.seq);
+  out.number(std::uint64_t{content.refused_behind ? 1U : 0U});
   out.number(stable_hash(out.out()));
   return out.take();
 }
 
-Seq decode(std::string_view bytes) {
+Content decode(std::string_view bytes) {
   ByteReader in(bytes);
   const auto seq = in.number<Seq>();
+  const auto refused_behind = in.number<std::uint64_t>();
   const auto checksum = in.number<std::uint64_t>();
-  if (in.complete() && checksum == stable_hash(bytes.substr(0, sizeof(Seq)))) return seq;
+  if (in.complete() && checksum == stable_hash(bytes.substr(0, 2 * sizeof(std::uint64_t)))) {
+    return {seq, refused_behind != 0};
+  }
   QV_LOG_WARN("tail_mark_damaged bytes={}", bytes.size());
-  return Seq{0};
+  return {};
 }
 
 }  // namespace
@@ -42,17 +51,25 @@ Result<TailMark> TailMark::open(const std::filesystem::path& file) {
   std::array<char, kMarkBytes> bytes{};
   const auto size = ::pread(mark.get(), bytes.data(), bytes.size(), 0);
   if (size < 0) return file_error(errno, doing);
-  if (size == 0) return TailMark(std::move(mark), Seq{0});
-  const Seq value = decode({bytes.data(), static_cast<std::size_t>(size)});
-  return TailMark(std::move(mark), value);
+  TailMark out(std::move(mark));
+  if (size == 0) {
+    // Takes the space that it will need when the disk is full.
+    out.store(Seq{0});
+    return out;
+  }
+  const auto content = decode({bytes.data(), static_cast<std::size_t>(size)});
+  out.value_ = content.seq;
+  out.refused_behind_ = content.refused_behind;
+  return out;
 }
 
-void TailMark::store(Seq seq) {
-  const auto bytes = encode(seq);
+void TailMark::write(Seq seq, bool refused_behind) {
+  const auto bytes = encode({seq, refused_behind});
   if (::pwrite(file_.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
     QV_LOG_WARN("tail_mark_not_written error=\"{}\"", std::generic_category().message(errno));
   }
   value_ = seq;
+  refused_behind_ = refused_behind;
 }
 
 }  // namespace quiver::storage

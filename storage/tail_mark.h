@@ -15,6 +15,9 @@ namespace quiver::storage {
 /// The mark is written after the entries are durable, and not synced: it is never ahead of the log,
 /// survives a crash of the process exactly and lags some seconds behind after a power failure.
 ///
+/// After a write that failed the mark also says that whatever lies behind it was refused: of such a
+/// write, too, the disk may hold all.
+///
 /// Threads: the one that owns the shard's writes.
 class TailMark {
  public:
@@ -23,14 +26,20 @@ class TailMark {
 
   /// The log must reach at least this far; 0 if unknown.
   Seq value() const noexcept { return value_; }
+  /// Entries behind value() were refused, and must not take effect.
+  bool refused_behind() const noexcept { return refused_behind_; }
   /// A failure is logged and costs only the guard.
-  void store(Seq seq);
+  void store(Seq seq) { write(seq, false); }
+  /// The log was acknowledged up to `seq`, and what comes behind it was refused. Needs no space.
+  void store_refusal_behind(Seq seq) { write(seq, true); }
 
  private:
-  TailMark(FileDescriptor file, Seq value) : file_(std::move(file)), value_(value) {}
+  explicit TailMark(FileDescriptor file) : file_(std::move(file)) {}
+  void write(Seq seq, bool refused_behind);
 
   FileDescriptor file_;
-  Seq value_;
+  Seq value_{0};
+  bool refused_behind_ = false;
 };
 
 }  // namespace quiver::storage

@@ -188,9 +188,15 @@ TEST_CASE("faults: after a failed sync the shard reads on and writes only when o
   CHECK(refused.error().message.find("opened anew") != std::string::npos);
   CHECK_FALSE(shard->apply_through(Seq{1}).ok());
   check_points(shard, 1);
+  // What was refused is not done, although the disk may hold all of it.
   REQUIRE(error_of(shard.open()) == "");
+  CHECK(shard->tail().seq == Seq{1});
+  CHECK(shard->stats().points == 1);
   check_points(shard, 1);
   CHECK(shard.write(big_point(3)).ok());
+  REQUIRE(error_of(shard.open()) == "");
+  CHECK(shard->tail().seq == Seq{2});
+  CHECK(shard->stats().points == 2);
 }
 
 TEST_CASE("faults: a state that cannot be flushed is replayed from the log", "[storage][faults]") {
