@@ -46,7 +46,7 @@ class Echo final : public thrift::NodeHandler {
     return thrift::HeartbeatEcho{{"server", 1, "0.1.0"}, heartbeat.state};
   }
   thrift::Reply<MutationResult> write(const thrift::ShardCall&,
-                                      const thrift::WriteCall& request) override {
+                                      const WriteRequest& request) override {
     const auto& upsert = std::get<UpsertPoints>(std::get<Mutation>(request));
     return MutationResult{upsert.points.size(), 0};
   }
@@ -153,7 +153,7 @@ int main(int argc, char** argv) {
     point.vector.assign(kDimension, 0.25F);
     batch.points.push_back(std::move(point));
   }
-  const thrift::WriteCall write = Mutation(std::move(batch));
+  const WriteRequest write = Mutation(std::move(batch));
   for (const std::size_t threads : {std::size_t{1}, std::size_t{16}}) {
     measure("heartbeat", threads, seconds,
             [&] { return client.ping(thrift::NodeCall(call), {"active"}).ok(); });

@@ -107,7 +107,7 @@ class MemoryHandler final : public thrift::NodeHandler {
     return {thrift::ShardCounts{1, 2, 3}, info_};
   }
 
-  Reply<MutationResult> write(const ShardCall& call, const thrift::WriteCall& request) override {
+  Reply<MutationResult> write(const ShardCall& call, const WriteRequest& request) override {
     if (auto no = enter("write", call); !no.ok()) return {no.error(), no.info};
     const std::lock_guard lock(mutex_);
     const auto& id = call.context.request_id;
@@ -180,12 +180,12 @@ class MemoryHandler final : public thrift::NodeHandler {
     return out;
   }
 
-  MutationResult apply(const thrift::WriteCall& request) {
+  MutationResult apply(const WriteRequest& request) {
     MutationResult result;
     const auto erase_if = [&](const auto& condition) {
       result.affected += std::erase_if(points_, condition);
     };
-    if (const auto* matching = std::get_if<thrift::EraseMatching>(&request)) {
+    if (const auto* matching = std::get_if<EraseMatching>(&request)) {
       erase_if([&](const auto& one) { return matching->filter.matches(one.second.payload); });
       return result;
     }

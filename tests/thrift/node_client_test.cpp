@@ -113,7 +113,7 @@ TEST_CASE("NodeClient: writes do what they say", "[thrift]") {
   const UpdatePayload update{{points[1].id}, UpdatePayload::Mode::Replace, {{"mark", 1}}};
   CHECK(*client->write(within(5s), Mutation(update)) == MutationResult{1, 0});
   const auto marked = Filter::parse(Json::parse(R"({"mark": 1})")).value();
-  CHECK(*client->write(within(5s), thrift::EraseMatching{marked}) == MutationResult{1, 0});
+  CHECK(*client->write(within(5s), EraseMatching{marked}) == MutationResult{1, 0});
   CHECK(*client->write(within(5s), Mutation(ErasePoints{{points[1].id, points[2].id}})) ==
         MutationResult{1, 0});
 }
@@ -323,7 +323,7 @@ TEST_CASE("NodeClient: 300 MB in each direction over one connection", "[thrift]"
     point.vector = random.vector(1024);
     upsert.points.push_back(point);
   }
-  const thrift::WriteCall write = Mutation(upsert);
+  const WriteRequest write = Mutation(upsert);
   for (int megabyte = 0; megabyte < 300; ++megabyte) {
     const auto reply = client->write(within(60s), write);
     if (!reply.ok()) FAIL(megabyte << ": " << reply.error().message);
