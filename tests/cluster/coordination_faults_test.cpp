@@ -100,7 +100,7 @@ TEST_CASE("etcd faults: a lease that cannot be renewed is lost when it ends", "[
   auto granted = store->grant({}, seconds(2), [&] { lost = true; });
   REQUIRE(granted.ok());
   lease = std::move(*granted);
-  REQUIRE(*store->txn({}, {}, {{"alive", "1", lease->id()}}) == TxnOutcome::Done);
+  REQUIRE(outcome(store->txn({}, {}, {{"alive", "1", lease->id()}})) == TxnOutcome::Done);
   etcd.pause(0);
   CHECK(eventually([&] {
     was_valid = lease->valid_until() > steady_clock::now();

@@ -9,6 +9,7 @@
 #include "cluster/coordination/embedded_store.h"
 #include "cluster/coordination/etcd_snapshot.h"
 #include "cluster/coordination/etcd_store.h"
+#include "tests/cluster/coordination_suite.h"
 #include "tests/support/temp_dir.h"
 
 namespace quiver::cluster {
@@ -244,7 +245,8 @@ TEST_CASE("EmbeddedStore: keys of leases do not outlive the process", "[cluster]
   {
     auto store = std::move(*EmbeddedStore::open(dir.path() / "meta"));
     auto lease = std::move(*store->grant({}, std::chrono::seconds(5), {}));
-    REQUIRE(*store->txn({}, {}, {{"alive", "1", lease->id()}, {"stays", "2"}}) == TxnOutcome::Done);
+    REQUIRE(outcome(store->txn({}, {}, {{"alive", "1", lease->id()}, {"stays", "2"}})) ==
+            TxnOutcome::Done);
     last = (*store->get({}, "alive"))->revision;
     // What a process that is killed here leaves.
     std::filesystem::copy(dir.path() / "meta", copy, std::filesystem::copy_options::recursive);
@@ -253,7 +255,7 @@ TEST_CASE("EmbeddedStore: keys of leases do not outlive the process", "[cluster]
   CHECK_FALSE((*store->get({}, "alive")).has_value());
   CHECK((*store->get({}, "stays"))->value == "2");
   CHECK(store->list({}, "")->revision > last);
-  REQUIRE(*store->txn({}, {}, {{"alive", "3"}}) == TxnOutcome::Done);
+  REQUIRE(outcome(store->txn({}, {}, {{"alive", "3"}})) == TxnOutcome::Done);
   store.reset();
   store = std::move(*EmbeddedStore::open(copy));
   CHECK((*store->get({}, "alive"))->value == "3");

@@ -6,6 +6,7 @@
 
 #include "cluster/coordination/embedded_store.h"
 #include "cluster/coordination/migrate.h"
+#include "tests/cluster/coordination_suite.h"
 #include "tests/cluster/etcd_cluster.h"
 
 namespace quiver::cluster {
@@ -157,7 +158,7 @@ TEST_CASE("migrate: keys of a lease stay where they are", "[cluster][coordinatio
   const auto from = embedded(dir, "from");
   const Known expected = fill(*from, 2);
   auto lease = from->grant({}, std::chrono::seconds(10), {});
-  REQUIRE(*from->txn({}, {}, {{"alive", "1", (*lease)->id()}}) == TxnOutcome::Done);
+  REQUIRE(outcome(from->txn({}, {}, {{"alive", "1", (*lease)->id()}})) == TxnOutcome::Done);
   const auto to = embedded(dir, "to");
   CHECK(migrate({}, *from, *to)->copied == 2);
   CHECK(all(*to) == expected);

@@ -57,6 +57,12 @@ void count_up(CoordinationStore& store, const std::string& key, int times) {
 
 }  // namespace
 
+TxnOutcome outcome(const Result<TxnResult>& result) {
+  if (!result.ok()) FAIL(result.error().message);
+  if (result->outcome == TxnOutcome::Unknown) UNSCOPED_INFO(result->why.message);
+  return result->outcome;
+}
+
 std::string fresh_prefix() {
   static std::atomic<int> used{0};
   return "t" + std::to_string(::getpid()) + '-' + std::to_string(++used) + '/';
@@ -119,8 +125,8 @@ void keys_suite(CoordinationStore& store, CoordinationStore& other) {
   const std::string b = p + 'b';
 
   SECTION("a key is made once") {
-    CHECK(*store.txn({}, {{a, Revision{0}}}, {{a, "1"}}) == TxnOutcome::Done);
-    CHECK(*other.txn({}, {{a, Revision{0}}}, {{a, "2"}}) == TxnOutcome::Conflict);
+    CHECK(outcome(store.txn({}, {{a, Revision{0}}}, {{a, "1"}})) == TxnOutcome::Done);
+    CHECK(outcome(other.txn({}, {{a, Revision{0}}}, {{a, "2"}})) == TxnOutcome::Conflict);
     CHECK(value_of(store, a) == "1");
   }
   SECTION("a change needs the revision that was read, and Done tells the next one") {
@@ -129,13 +135,13 @@ void keys_suite(CoordinationStore& store, CoordinationStore& other) {
     const auto second = other.txn({}, {{a, first}}, {{a, "2"}});
     REQUIRE(*second == TxnOutcome::Done);
     CHECK(second->revision > first);
-    CHECK(*store.txn({}, {{a, first}}, {{a, "3"}}) == TxnOutcome::Conflict);
-    CHECK(*store.txn({}, {{a, second->revision}}, {{a, "4"}}) == TxnOutcome::Done);
+    CHECK(outcome(store.txn({}, {{a, first}}, {{a, "3"}})) == TxnOutcome::Conflict);
+    CHECK(outcome(store.txn({}, {{a, second->revision}}, {{a, "4"}})) == TxnOutcome::Done);
     CHECK(value_of(store, a) == "4");
   }
   SECTION("a refused transaction writes none of its keys") {
     put(store, a, "1");
-    CHECK(*store.txn({}, {{b, Revision{0}}, {a, Revision{0}}}, {{b, "x"}, {a, "x"}}) ==
+    CHECK(outcome(store.txn({}, {{b, Revision{0}}, {a, Revision{0}}}, {{b, "x"}, {a, "x"}})) ==
           TxnOutcome::Conflict);
     CHECK(all(store, p) == Known{{a, "1"}});
   }
@@ -147,16 +153,16 @@ void keys_suite(CoordinationStore& store, CoordinationStore& other) {
   }
   SECTION("compares without puts only look") {
     const Revision first = put(store, a, "1");
-    CHECK(*store.txn({}, {{a, first}, {b, Revision{0}}}, {}) == TxnOutcome::Done);
-    CHECK(*store.txn({}, {{a, Revision{0}}}, {}) == TxnOutcome::Conflict);
+    CHECK(outcome(store.txn({}, {{a, first}, {b, Revision{0}}}, {})) == TxnOutcome::Done);
+    CHECK(outcome(store.txn({}, {{a, Revision{0}}}, {})) == TxnOutcome::Conflict);
   }
   SECTION("a removed key does not exist, as if it never had") {
     const Revision first = put(store, a, "1");
-    CHECK(*store.txn({}, {}, {{a, std::nullopt}}) == TxnOutcome::Done);
+    CHECK(outcome(store.txn({}, {}, {{a, std::nullopt}})) == TxnOutcome::Done);
     CHECK(value_of(store, a) == std::nullopt);
-    CHECK(*store.txn({}, {{a, first}}, {{a, "2"}}) == TxnOutcome::Conflict);
-    CHECK(*store.txn({}, {{a, Revision{0}}}, {{a, "3"}}) == TxnOutcome::Done);
-    CHECK(*store.txn({}, {}, {{p + "never", std::nullopt}}) == TxnOutcome::Done);
+    CHECK(outcome(store.txn({}, {{a, first}}, {{a, "2"}})) == TxnOutcome::Conflict);
+    CHECK(outcome(store.txn({}, {{a, Revision{0}}}, {{a, "3"}})) == TxnOutcome::Done);
+    CHECK(outcome(store.txn({}, {}, {{p + "never", std::nullopt}})) == TxnOutcome::Done);
   }
   SECTION("lists a prefix in order, over as many pages as it takes, and nothing beside it") {
     Known expected;
@@ -183,7 +189,7 @@ void keys_suite(CoordinationStore& store, CoordinationStore& other) {
     for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
     const std::string odd = p + bytes;
     const std::string last = p + "\xFF\xFF";
-    CHECK(*store.txn({}, {}, {{odd, bytes}, {last, ""}}) == TxnOutcome::Done);
+    CHECK(outcome(store.txn({}, {}, {{odd, bytes}, {last, ""}})) == TxnOutcome::Done);
     CHECK(value_of(other, odd) == bytes);
     CHECK(value_of(other, last) == "");
     CHECK(all(store, p + "\xFF") == Known{{last, ""}});
@@ -238,7 +244,7 @@ void bounds_suite(CoordinationStore& store) {
     auto more_compares = compares;
     more_compares.push_back({p + "more", Revision{0}});
     refused(more_compares, {}, "at most 128 compares, got 129");
-    CHECK(*store.txn({}, compares, puts) == TxnOutcome::Done);
+    CHECK(outcome(store.txn({}, compares, puts)) == TxnOutcome::Done);
     CHECK(all(store, p).size() == kTxnOpsMax);
   }
   SECTION("a key may be put once") {
@@ -249,7 +255,7 @@ void bounds_suite(CoordinationStore& store) {
     const std::string key = p + 'a';
     const std::string most(kTxnBytesMax - key.size(), 'x');
     refused({}, {{key, most + 'x'}}, "1400000 bytes, got 1400001");
-    CHECK(*store.txn({}, {}, {{key, most}}) == TxnOutcome::Done);
+    CHECK(outcome(store.txn({}, {}, {{key, most}})) == TxnOutcome::Done);
     CHECK(value_of(store, key) == most);
   }
   SECTION("keys that cannot be") {
@@ -278,7 +284,8 @@ void lease_suite(CoordinationStore& store, CoordinationStore& other) {
 
   SECTION("its keys go when it is revoked, and only they") {
     CHECK(lease->valid_until() > std::chrono::steady_clock::now());
-    REQUIRE(*store.txn({}, {}, {{a, "1", lease->id()}, {p + "b", "2"}}) == TxnOutcome::Done);
+    REQUIRE(outcome(store.txn({}, {}, {{a, "1", lease->id()}, {p + "b", "2"}})) ==
+            TxnOutcome::Done);
     CHECK((*other.get({}, a))->lease == lease->id());
     CHECK((*other.get({}, p + "b"))->lease == LeaseId{0});
     CHECK(store.list({}, p)->entries.front().lease == lease->id());
@@ -292,13 +299,13 @@ void lease_suite(CoordinationStore& store, CoordinationStore& other) {
     CHECK(lease->revoke({}).ok());
   }
   SECTION("its keys go some time after its handle") {
-    REQUIRE(*store.txn({}, {}, {{a, "1", lease->id()}}) == TxnOutcome::Done);
+    REQUIRE(outcome(store.txn({}, {}, {{a, "1", lease->id()}})) == TxnOutcome::Done);
     lease.reset();
     CHECK(eventually([&] { return !value_of(other, a).has_value(); }));
   }
   SECTION("a put without a lease makes its key permanent") {
-    REQUIRE(*store.txn({}, {}, {{a, "1", lease->id()}}) == TxnOutcome::Done);
-    REQUIRE(*store.txn({}, {}, {{a, "2"}}) == TxnOutcome::Done);
+    REQUIRE(outcome(store.txn({}, {}, {{a, "1", lease->id()}})) == TxnOutcome::Done);
+    REQUIRE(outcome(store.txn({}, {}, {{a, "2"}})) == TxnOutcome::Done);
     CHECK((*other.get({}, a))->lease == LeaseId{0});
     REQUIRE(lease->revoke({}).ok());
     CHECK(value_of(other, a) == "2");
@@ -307,8 +314,8 @@ void lease_suite(CoordinationStore& store, CoordinationStore& other) {
     auto second = store.grant({}, std::chrono::seconds(2), {});
     REQUIRE(second.ok());
     CHECK((*second)->id() != lease->id());
-    REQUIRE(*store.txn({}, {}, {{a, "1", lease->id()}}) == TxnOutcome::Done);
-    REQUIRE(*store.txn({}, {}, {{a, "2", (*second)->id()}}) == TxnOutcome::Done);
+    REQUIRE(outcome(store.txn({}, {}, {{a, "1", lease->id()}})) == TxnOutcome::Done);
+    REQUIRE(outcome(store.txn({}, {}, {{a, "2", (*second)->id()}})) == TxnOutcome::Done);
     REQUIRE(lease->revoke({}).ok());
     CHECK(value_of(other, a) == "2");
     REQUIRE((*second)->revoke({}).ok());
@@ -336,7 +343,7 @@ void watch_suite(CoordinationStore& store, CoordinationStore& other) {
     put(store, fresh_prefix() + "elsewhere", "1");
     const Revision second = put(store, a, "1");
     put(store, p + 'b', "2");
-    REQUIRE(*store.txn({}, {}, {{a, std::nullopt}}) == TxnOutcome::Done);
+    REQUIRE(outcome(store.txn({}, {}, {{a, std::nullopt}})) == TxnOutcome::Done);
     put(store, p + "end", "");
     REQUIRE(observer.knows({{p + 'b', "2"}, {p + "end", ""}}));
     std::vector<Change> seen;
@@ -370,7 +377,7 @@ void watch_suite(CoordinationStore& store, CoordinationStore& other) {
       puts.push_back({p + std::to_string(i), std::string(1000, 'v')});
       expected[puts.back().key] = *puts.back().value;
     }
-    REQUIRE(*store.txn({}, {}, puts) == TxnOutcome::Done);
+    REQUIRE(outcome(store.txn({}, {}, puts)) == TxnOutcome::Done);
     REQUIRE(observer.knows(expected));
     CHECK(observer.batches().size() == 1);
   }

@@ -17,6 +17,9 @@ void bounds_suite(CoordinationStore& store);
 void lease_suite(CoordinationStore& store, CoordinationStore& other);
 void watch_suite(CoordinationStore& store, CoordinationStore& other);
 
+/// Fails the test, with its reason, if it is an error.
+TxnOutcome outcome(const Result<TxnResult>& result);
+
 /// A prefix that no section has used.
 std::string fresh_prefix();
 
