@@ -4,7 +4,8 @@
 //   read(uri) prompt(name, args)   contents and messages
 //   complete(ref, argument, context)   the values, where `completes`
 //   pid   of the server, if the client started it
-// and `cancels`: whether giving up on a call is told to the server.
+// and `cancels`: whether giving up on a call is told to the server; `argumentBytesMax`: how long the
+// arguments of a call may be.
 import { spawn } from 'node:child_process';
 import { connect } from '../clients/connect.mjs';
 import { createMCPClient, inspector, StdioMCPTransport } from '../conformance/packages.mjs';
@@ -19,6 +20,7 @@ export async function sdk(kind, where) {
   return {
     cancels: true,
     completes: true,
+    argumentBytesMax: Infinity,
     pid: session.pid,
     tools: async () => (await client.listTools()).tools,
     resources: async () => (await client.listResources()).resources,
@@ -42,6 +44,7 @@ export async function aiSdk(where) {
   return {
     cancels: Boolean(where.url),
     completes: true,
+    argumentBytesMax: Infinity,
     pid: transport.process?.pid,
     protocolVersion: client.initializeResult.protocolVersion,
     tools: async () => (await client.listTools()).tools,
@@ -100,10 +103,16 @@ export function inspectorCli(where, era) {
     const answer = JSON.parse(out);
     return answer.result ?? answer;
   };
-  const pairs = (args) => Object.entries(args ?? {}).map(([name, value]) => `${name}=${value}`);
+  const promptArgs = (args) => {
+    const pairs = Object.entries(args ?? {}).map(([name, value]) => `${name}=${value}`);
+    // The inspector takes the option without a value for a mistake.
+    return pairs.length === 0 ? [] : ['--prompt-args', ...pairs];
+  };
   return {
     cancels: Boolean(where.url) && era === 'modern',
     completes: false,
+    // They are one argument of a command, which Linux allows 128 KiB.
+    argumentBytesMax: 120_000,
     pid: undefined,
     run,
     ask,
@@ -119,8 +128,7 @@ export function inspectorCli(where, era) {
       ),
     read: async (uri) => (await ask('resources/read', ['--uri', uri])).contents,
     prompt: async (name, args) =>
-      (await ask('prompts/get', ['--prompt-name', name, '--prompt-args', ...pairs(args)]))
-        .messages,
+      (await ask('prompts/get', ['--prompt-name', name, ...promptArgs(args)])).messages,
     close: async () => {},
   };
 }

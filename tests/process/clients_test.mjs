@@ -140,6 +140,7 @@ async function errs(client) {
 async function calls_off(client, pid) {
   await ok(client, 'collection_create', { name: 'called-off' });
   const items = longRead('Volume', client.cancels ? 256 : 32);
+  while (JSON.stringify(items).length > client.argumentBytesMax) items.pop();
   await atRest(pid);
   const abort = new AbortController();
   const before = cpuSeconds(pid);
@@ -150,7 +151,7 @@ async function calls_off(client, pid) {
   await ended;
   await atRest(pid);
   const args = { collection: 'called-off', count_only: true };
-  assert.equal((await ok(client, 'vector_scroll', args)).count, client.cancels ? 0 : 32);
+  assert.equal((await ok(client, 'vector_scroll', args)).count, client.cancels ? 0 : items.length);
 }
 
 async function play(t, client, pid) {
