@@ -112,8 +112,8 @@ class Shard {
 
   /// Waits until the graph holds all vectors and writes its snapshot: the next open is quick.
   virtual Status flush_index(const CallContext& call) = 0;
-  /// Makes `directory`, which must not exist, into a shard directory that holds what this one holds
-  /// now: hard links as far as possible. What the log reaches to there. From the thread of append().
+  /// Makes the shard directory `directory`, which must not exist, with all that this one holds
+  /// now: hard links as far as possible. Where its log ends. From the thread of append().
   virtual Result<LogPosition> checkpoint(const std::filesystem::path& directory) = 0;
 };
 

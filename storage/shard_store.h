@@ -54,8 +54,8 @@ class ShardStore {
   /// Puts a copy that is not open into the trash, so that a crash leaves nothing that could come
   /// back. Of a copy that is not here, nothing.
   Status bury(const ShardPlace& place);
-  /// The same for all copies of a collection, none of which may be open: takes no longer for a large
-  /// one, and a crash leaves all of it or nothing.
+  /// The same for all copies of a collection, none of which may be open. Takes no longer for a
+  /// large one, and a crash leaves all of it or nothing.
   Status bury_collection(const std::string& collection_id);
   /// Empties the trash: what was buried just now, or before a crash. Takes as long as removing all
   /// its files does.

@@ -77,7 +77,12 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   pid_t pid() const noexcept { return pid_; }
-  void signal(int number) const { ::kill(pid_, number); }
+  /// Returns once a SIGSTOP has stopped all of its threads: until then they may still answer.
+  void signal(int number) const {
+    ::kill(pid_, number);
+    int status = 0;
+    if (number == SIGSTOP) (void)::waitpid(pid_, &status, WUNTRACED);
+  }
 
   void send_line(const std::string& line) const {
     const std::string text = line + "\n";
