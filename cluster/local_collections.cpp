@@ -6,6 +6,7 @@
 #include "cluster/catalogue.h"
 #include "cluster/coordination/embedded_store.h"
 #include "cluster/local_copies.h"
+#include "cluster/membership_file.h"
 #include "cluster/node_identity.h"
 #include "cluster/placement/slots.h"
 #include "cluster/shard_host.h"
@@ -44,6 +45,7 @@ Status register_alone(CoordinationStore& store, const NodeId& self, std::int64_t
 class LocalCollections::Opened {
  public:
   static Result<std::shared_ptr<Opened>> open(const LocalCollections& owner) {
+    QV_CHECK(check_alone(owner.data_dir_));
     const auto meta = owner.data_dir_ / "meta";
     // Touched before all else: where the directory cannot be used, nothing is left behind.
     QV_TRY(auto store, EmbeddedStore::open(meta));

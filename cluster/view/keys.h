@@ -11,6 +11,7 @@
 /// The keys of the coordination store. All that is no part of the map lies below other prefixes.
 namespace quiver::cluster::keys {
 
+inline constexpr std::string_view kCluster = "meta/cluster";
 inline constexpr std::string_view kNodes = "nodes/";
 inline constexpr std::string_view kAlive = "alive/";
 inline constexpr std::string_view kSlots = "meta/slots";

@@ -128,17 +128,37 @@ Result<NodeRecord> NodeRecord::from_json(const Json& json) {
 }
 
 Json AliveRecord::to_json() const {
-  return {{"incarnation", incarnation}, {"started_at_ms", started_at_ms}};
+  return {
+      {"incarnation", incarnation}, {"started_at_ms", started_at_ms}, {"rpc_address", rpc_address}};
 }
 
 Result<AliveRecord> AliveRecord::from_json(const Json& json) {
   constexpr std::string_view kWhat = "sign of life";
   return reading<AliveRecord>(kWhat, [&]() -> Result<AliveRecord> {
-    QV_CHECK(check_fields(json, 2, kWhat));
+    QV_CHECK(check_fields(json, 3, kWhat));
     AliveRecord out;
     json.at("incarnation").get_to(out.incarnation);
     json.at("started_at_ms").get_to(out.started_at_ms);
+    json.at("rpc_address").get_to(out.rpc_address);
     QV_CHECK(check_id(out.incarnation, kWhat));
+    return out;
+  });
+}
+
+Json ClusterRecord::to_json() const {
+  return {{"id", id}, {"name", name}, {"layout", layout}, {"founded_at_ms", founded_at_ms}};
+}
+
+Result<ClusterRecord> ClusterRecord::from_json(const Json& json) {
+  constexpr std::string_view kWhat = "cluster";
+  return reading<ClusterRecord>(kWhat, [&]() -> Result<ClusterRecord> {
+    QV_CHECK(check_fields(json, 4, kWhat));
+    ClusterRecord out;
+    json.at("id").get_to(out.id);
+    json.at("name").get_to(out.name);
+    json.at("layout").get_to(out.layout);
+    json.at("founded_at_ms").get_to(out.founded_at_ms);
+    QV_CHECK(check_id(out.id, kWhat));
     return out;
   });
 }

@@ -57,10 +57,28 @@ struct AliveRecord {
   /// Drawn anew at each start.
   std::string incarnation;
   std::int64_t started_at_ms = 0;
+  /// Where this process answers; the record of the server may still have an earlier place.
+  std::string rpc_address;
 
   bool operator==(const AliveRecord&) const = default;
   Json to_json() const;
   static Result<AliveRecord> from_json(const Json& json);
+};
+
+/// Which cluster a coordination store is of, key meta/cluster. Written once.
+struct ClusterRecord {
+  /// Drawn when the cluster began.
+  std::string id;
+  std::string name;
+  /// Of the keys and values; another one cannot be understood.
+  std::uint32_t layout = kLayout;
+  std::int64_t founded_at_ms = 0;
+
+  static constexpr std::uint32_t kLayout = 1;
+
+  bool operator==(const ClusterRecord&) const = default;
+  Json to_json() const;
+  static Result<ClusterRecord> from_json(const Json& json);
 };
 
 /// The servers in the order that jump hash counts them, key meta/slots. A place whose server was

@@ -50,7 +50,7 @@ class PaperCluster {
     node.record.weight = weight;
     node.record.zone = std::move(zone);
     node.record.state = NodeState::Active;
-    node.alive = AliveRecord{paper_id("life", number), 1};
+    node.alive = AliveRecord{paper_id("life", number), 1, {}};
     view.nodes.insert_or_assign(node.record.id, node);
     auto slots = with_slot(view.slots, node.record.id);
     REQUIRE(slots.ok());

@@ -51,7 +51,8 @@ void check_refused(const T& value, const std::function<void(Json&)>& damage) {
 
 TEST_CASE("Records: what is stored is what is read", "[cluster][view]") {
   check_round_trip(node());
-  check_round_trip(AliveRecord{id('9'), 5});
+  check_round_trip(ClusterRecord{id('7'), "pond", 1, 5});
+  check_round_trip(AliveRecord{id('9'), 5, "10.0.0.1:7700"});
   check_round_trip(SlotList{{NodeId{id('a')}, std::nullopt, NodeId{id('b')}}});
   check_round_trip(SlotList{});
   check_round_trip(shard());
@@ -77,7 +78,8 @@ TEST_CASE("Records: a malformed node is refused", "[cluster][view]") {
   check_refused(node(), [](Json& json) { json["weight"] = "much"; });
   check_refused(node(), [](Json& json) { json["id"] = "A"; });
   check_refused(node(), [](Json& json) { json = Json::array(); });
-  check_refused(AliveRecord{id('9'), 5}, [](Json& json) { json["incarnation"] = ""; });
+  check_refused(AliveRecord{id('9'), 5, "10.0.0.1:7700"},
+                [](Json& json) { json["incarnation"] = ""; });
 }
 
 TEST_CASE("Records: a malformed list of slots is refused", "[cluster][view]") {

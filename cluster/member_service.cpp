@@ -1,0 +1,135 @@
+#include "cluster/member_service.h"
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include <unistd.h>
+
+#include "cluster/version_gate.h"
+#include "thrift/limits.h"
+
+namespace quiver::cluster {
+namespace {
+
+/// Averaged over a minute, for each processor.
+double load_now() {
+  std::array<double, 1> load{};
+  if (::getloadavg(load.data(), 1) != 1) return 0.0;
+  return load[0] / std::max(1U, std::thread::hardware_concurrency());
+}
+
+/// Resident.
+std::uint64_t memory_now() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  if (!(file >> total >> resident)) return 0;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+MemberService::MemberService(ViewSource& views, ShardHost& host, thrift::NodeIdentity self,
+                             Facts facts)
+    : views_(views), host_(host), self_(std::move(self)), facts_(std::move(facts)) {}
+
+thrift::ReplyInfo MemberService::info() const {
+  thrift::ReplyInfo out;
+  out.epoch = views_.current()->epoch;
+  return out;
+}
+
+std::string MemberService::own_state() const {
+  const auto view = views_.current();
+  const auto* const node = view->find_node({self_.id});
+  return std::string(name(node == nullptr ? NodeState::Joining : node->record.state));
+}
+
+Status MemberService::admit(const thrift::NodeIdentity& caller) const {
+  const auto view = views_.current();
+  const auto* const node = view->find_node({caller.id});
+  if (node == nullptr || node->record.state != NodeState::Removed) return Done{};
+  return Error{ErrorCode::PermissionDenied,
+               "server " + caller.id + " was removed from the cluster"};
+}
+
+thrift::Reply<thrift::Welcome> MemberService::join(const thrift::JoinCall& request) const {
+  const auto refuse = [this](Error error) {
+    return thrift::Reply<thrift::Welcome>(Result<thrift::Welcome>(std::move(error)), info());
+  };
+  if (auto admitted = admit(request.node); !admitted.ok()) return refuse(admitted.error());
+  if (auto fits = check_versions(self_.version, request.node.version); !fits.ok()) {
+    return refuse(fits.error());
+  }
+  const auto view = views_.current();
+  thrift::Welcome welcome{facts_.cluster_id, facts_.coordination, {}};
+  for (const auto& [id, node] : view->nodes) {
+    const auto& record = node.record;
+    if (record.state == NodeState::Removed) continue;
+    if (id.text != request.node.id && record.rpc_address == request.rpc_address) {
+      return refuse({ErrorCode::FailedPrecondition, "the address " + request.rpc_address +
+                                                        " is that of server " + record.label +
+                                                        " (" + id.text + ")"});
+    }
+    if (record.rpc_address.empty() || welcome.members.size() == thrift::kMembersMax) continue;
+    welcome.members.push_back({id.text, record.rpc_address, std::string(name(record.state))});
+  }
+  return {Result<thrift::Welcome>(std::move(welcome)), info()};
+}
+
+thrift::Reply<thrift::HeartbeatEcho> MemberService::ping() const {
+  return {Result<thrift::HeartbeatEcho>(thrift::HeartbeatEcho{self_, own_state()}), info()};
+}
+
+thrift::ShardStatus MemberService::status_of(const CollectionView& collection,
+                                             ShardId shard) const {
+  const auto& state = collection.shards[raw(shard)];
+  thrift::ShardStatus out;
+  out.collection = collection.spec.id;
+  out.shard = shard;
+  out.position.term = state.term;
+  const auto use = host_.use(collection.spec, shard, state.primary);
+  if (!use.ok()) {
+    out.state = "failed";
+    return out;
+  }
+  const auto stats = (*use)->shard().stats();
+  out.state = "active";
+  out.counts = {stats.points, stats.unindexed, stats.disk_bytes};
+  out.position = (*use)->shard().tail();
+  return out;
+}
+
+thrift::Reply<thrift::NodeStatus> MemberService::status(const thrift::NodeCall& call) const {
+  thrift::NodeStatus out;
+  out.node = self_;
+  out.state = own_state();
+  out.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - facts_.started);
+  out.load = load_now();
+  out.memory_bytes = memory_now();
+  std::error_code unknown;
+  const auto space = std::filesystem::space(facts_.data_dir, unknown);
+  if (!unknown) {
+    out.disk_bytes_total = space.capacity;
+    out.disk_bytes_free = space.available;
+  }
+  const auto view = views_.current();
+  for (const auto& [unused, collection] : view->collections) {
+    for (std::uint32_t i = 0; i < collection->shards.size(); ++i) {
+      const NodeId* const owner = collection->shards[i].primary_node();
+      if (owner == nullptr || owner->text != self_.id) continue;
+      if (auto in_time = call.context.check(); !in_time.ok()) {
+        return {Result<thrift::NodeStatus>(in_time.error()), info()};
+      }
+      if (out.shards.size() == thrift::kMembersMax) break;
+      out.shards.push_back(status_of(*collection, ShardId{i}));
+    }
+  }
+  return {Result<thrift::NodeStatus>(std::move(out)), info()};
+}
+
+}  // namespace quiver::cluster

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cluster/shard_host.h"
+#include "cluster/view/view_source.h"
+#include "core/clock.h"
+#include "thrift/node_handler.h"
+
+namespace quiver::cluster {
+
+/// What other servers ask of this one as a member of the cluster.
+///
+/// Threads: any.
+class MemberService {
+ public:
+  /// Known once the server has joined.
+  struct Facts {
+    /// ClusterRecord::id.
+    std::string cluster_id;
+    /// Where the coordination store is, for servers that have no list of their own.
+    std::vector<std::string> coordination;
+    std::filesystem::path data_dir;
+    std::chrono::steady_clock::time_point started;
+  };
+  /// `views` and `host` must outlive it.
+  MemberService(ViewSource& views, ShardHost& host, thrift::NodeIdentity self, Facts facts);
+
+  /// Tells a newcomer what it needs to register itself; changes nothing.
+  ///
+  /// Errors: PermissionDenied for a server that was removed; FailedPrecondition for a version or an
+  /// address that cannot be.
+  thrift::Reply<thrift::Welcome> join(const thrift::JoinCall& request) const;
+  thrift::Reply<thrift::HeartbeatEcho> ping() const;
+  /// Opens the copies that are here to count what is in them.
+  thrift::Reply<thrift::NodeStatus> status(const thrift::NodeCall& call) const;
+
+  /// Whether a server that has shown who it is may call this one. Errors: PermissionDenied if it
+  /// was removed.
+  Status admit(const thrift::NodeIdentity& caller) const;
+  /// This server's own state, as in NodeRecord.
+  std::string own_state() const;
+
+ private:
+  thrift::ReplyInfo info() const;
+  thrift::ShardStatus status_of(const CollectionView& collection, ShardId shard) const;
+
+  ViewSource& views_;
+  ShardHost& host_;
+  const thrift::NodeIdentity self_;
+  const Facts facts_;
+};
+
+}  // namespace quiver::cluster

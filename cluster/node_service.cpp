@@ -1,0 +1,142 @@
+#include "cluster/node_service.h"
+
+#include <utility>
+
+namespace quiver::cluster {
+namespace {
+
+Error not_joined() {
+  return {ErrorCode::Unavailable, "this server has not joined its cluster yet; try again later"};
+}
+
+Error no_moves() {
+  return {ErrorCode::FailedPrecondition, "this server cannot give copies of its shards away"};
+}
+
+}  // namespace
+
+void NodeService::open(Parts parts) {
+  const MutexLock lock(mutex_);
+  parts_ = std::move(parts);
+}
+
+void NodeService::close() {
+  Parts gone;
+  const MutexLock lock(mutex_);
+  std::swap(gone, parts_);
+}
+
+NodeService::Parts NodeService::parts() const {
+  const MutexLock lock(mutex_);
+  return parts_;
+}
+
+Status NodeService::admit(const thrift::NodeIdentity& caller) const {
+  const auto open = parts();
+  return open.members == nullptr ? Status(Done{}) : open.members->admit(caller);
+}
+
+thrift::Reply<std::vector<ScoredPoint>> NodeService::search(const thrift::ShardCall& call,
+                                                            const thrift::SearchCall& query) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->search(call, query);
+}
+
+thrift::Reply<std::vector<Point>> NodeService::get(const thrift::ShardCall& call,
+                                                   const thrift::GetCall& wanted) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->get(call, wanted);
+}
+
+thrift::Reply<std::vector<Point>> NodeService::scroll(const thrift::ShardCall& call,
+                                                      const thrift::ScrollCall& query) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->scroll(call, query);
+}
+
+thrift::Reply<std::uint64_t> NodeService::count(const thrift::ShardCall& call,
+                                                const std::optional<Filter>& filter) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->count(call, filter);
+}
+
+thrift::Reply<std::vector<thrift::FieldCount>> NodeService::fields(const thrift::ShardCall& call,
+                                                                   std::size_t limit) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->fields(call, limit);
+}
+
+thrift::Reply<thrift::ShardCounts> NodeService::stats(const thrift::ShardCall& call) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->stats(call);
+}
+
+thrift::Reply<MutationResult> NodeService::write(const thrift::ShardCall& call,
+                                                 const WriteRequest& request) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->write(call, request);
+}
+
+thrift::Answered NodeService::create_shard(const thrift::ShardCall& call,
+                                           const CollectionSpec& spec) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->create_shard(call, spec);
+}
+
+thrift::Answered NodeService::drop_shard(const thrift::ShardCall& call) {
+  const auto open = parts();
+  if (open.shards == nullptr) return not_joined();
+  return open.shards->drop_shard(call);
+}
+
+thrift::Reply<thrift::Checkpoint> NodeService::begin_checkpoint(const thrift::ShardCall&) {
+  return no_moves();
+}
+
+thrift::Reply<std::string> NodeService::read_chunk(const thrift::ShardCall&,
+                                                   const thrift::ChunkCall&) {
+  return no_moves();
+}
+
+thrift::Answered NodeService::end_checkpoint(const thrift::ShardCall&, const std::string&) {
+  return no_moves();
+}
+
+thrift::Reply<LogPosition> NodeService::hold_writes(const thrift::ShardCall&,
+                                                    std::chrono::milliseconds) {
+  return no_moves();
+}
+
+thrift::Answered NodeService::release_writes(const thrift::ShardCall&) {
+  return no_moves();
+}
+
+thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall&,
+                                                 const thrift::JoinCall& request) {
+  const auto open = parts();
+  if (open.members == nullptr) return not_joined();
+  return open.members->join(request);
+}
+
+thrift::Reply<thrift::HeartbeatEcho> NodeService::ping(const thrift::NodeCall&,
+                                                       const thrift::Heartbeat&) {
+  const auto open = parts();
+  if (open.members == nullptr) return thrift::HeartbeatEcho{self_, "joining"};
+  return open.members->ping();
+}
+
+thrift::Reply<thrift::NodeStatus> NodeService::status(const thrift::NodeCall& call) {
+  const auto open = parts();
+  if (open.members == nullptr) return not_joined();
+  return open.members->status(call);
+}
+
+}  // namespace quiver::cluster

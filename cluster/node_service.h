@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cluster/member_service.h"
+#include "cluster/shard_service.h"
+#include "core/mutex.h"
+#include "thrift/node_handler.h"
+
+namespace quiver::cluster {
+
+/// All that other servers ask of this one. Until the server has joined its cluster it answers pings
+/// only, and says so to everything else.
+///
+/// Threads: any.
+class NodeService final : public thrift::NodeHandler {
+ public:
+  /// What answers once the server has joined; `home` owns both.
+  struct Parts {
+    ShardService* shards = nullptr;
+    MemberService* members = nullptr;
+    std::shared_ptr<const void> home;
+  };
+  explicit NodeService(thrift::NodeIdentity self) : self_(std::move(self)) {}
+
+  void open(Parts parts);
+  /// As before open(). Calls that run keep what they use.
+  void close();
+  /// As MemberService::admit(); before open() everybody who knows the token is let in.
+  Status admit(const thrift::NodeIdentity& caller) const;
+
+  thrift::Reply<std::vector<ScoredPoint>> search(const thrift::ShardCall& call,
+                                                 const thrift::SearchCall& query) override;
+  thrift::Reply<std::vector<Point>> get(const thrift::ShardCall& call,
+                                        const thrift::GetCall& wanted) override;
+  thrift::Reply<std::vector<Point>> scroll(const thrift::ShardCall& call,
+                                           const thrift::ScrollCall& query) override;
+  thrift::Reply<std::uint64_t> count(const thrift::ShardCall& call,
+                                     const std::optional<Filter>& filter) override;
+  thrift::Reply<std::vector<thrift::FieldCount>> fields(const thrift::ShardCall& call,
+                                                        std::size_t limit) override;
+  thrift::Reply<thrift::ShardCounts> stats(const thrift::ShardCall& call) override;
+  thrift::Reply<MutationResult> write(const thrift::ShardCall& call,
+                                      const WriteRequest& request) override;
+  thrift::Answered create_shard(const thrift::ShardCall& call, const CollectionSpec& spec) override;
+  thrift::Answered drop_shard(const thrift::ShardCall& call) override;
+  thrift::Reply<thrift::Checkpoint> begin_checkpoint(const thrift::ShardCall& call) override;
+  thrift::Reply<std::string> read_chunk(const thrift::ShardCall& call,
+                                        const thrift::ChunkCall& chunk) override;
+  thrift::Answered end_checkpoint(const thrift::ShardCall& call,
+                                  const std::string& checkpoint) override;
+  thrift::Reply<LogPosition> hold_writes(const thrift::ShardCall& call,
+                                         std::chrono::milliseconds hold) override;
+  thrift::Answered release_writes(const thrift::ShardCall& call) override;
+  thrift::Reply<thrift::Welcome> join(const thrift::NodeCall& call,
+                                      const thrift::JoinCall& request) override;
+  thrift::Reply<thrift::HeartbeatEcho> ping(const thrift::NodeCall& call,
+                                            const thrift::Heartbeat& heartbeat) override;
+  thrift::Reply<thrift::NodeStatus> status(const thrift::NodeCall& call) override;
+
+ private:
+  Parts parts() const;
+
+  const thrift::NodeIdentity self_;
+  mutable Mutex mutex_;
+  Parts parts_ QV_GUARDED_BY(mutex_);
+};
+
+}  // namespace quiver::cluster

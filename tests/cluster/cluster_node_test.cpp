@@ -1,0 +1,426 @@
+// Servers of one cluster against a real etcd: what they let in, what they answer, and what happens
+// when one of them or the etcd goes.
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+
+#include <catch2/catch.hpp>
+
+#include "cluster/local_collections.h"
+#include "cluster/node_identity.h"
+#include "cluster/view/keys.h"
+#include "tests/cluster/node_cluster.h"
+
+namespace quiver::cluster {
+namespace {
+
+namespace fs = std::filesystem;
+
+CollectionSpec spec_of(const std::string& name, std::uint32_t shards) {
+  CollectionSpec spec;
+  spec.name = name;
+  spec.dimension = 4;
+  spec.metric = Metric::Euclidean;
+  spec.shard_count = shards;
+  return spec;
+}
+
+std::vector<Point> random_points(std::size_t count, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> coordinate(-1.0F, 1.0F);
+  std::vector<Point> points(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    points[i].id = PointId(i);
+    for (int d = 0; d < 4; ++d) points[i].vector.push_back(coordinate(random));
+  }
+  return points;
+}
+
+double squared(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+std::vector<PointId> nearest(std::vector<Point> points, const std::vector<float>& to,
+                             std::size_t k) {
+  std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) {
+    return squared(a.vector, to) < squared(b.vector, to);
+  });
+  std::vector<PointId> out;
+  for (std::size_t i = 0; i < k; ++i) out.push_back(points[i].id);
+  return out;
+}
+
+std::vector<PointId> ids_of(const SearchAnswer& answer) {
+  std::vector<PointId> out;
+  for (const auto& hit : answer.hits) out.push_back(hit.point.id);
+  return out;
+}
+
+Query query_of(std::vector<float> vector, std::size_t k) {
+  Query query;
+  query.vector = std::move(vector);
+  query.k = k;
+  query.exact = true;
+  return query;
+}
+
+bool contains(const Error& error, const std::string& words) {
+  return error.message.find(words) != std::string::npos;
+}
+
+/// A server that is as another one says, with another id.
+void write_node(NodeCluster& cluster, NodeRecord record) {
+  const auto store = cluster.etcd().store_options();
+  EtcdOptions options = store;
+  options.prefix = "/quiver/pond/";
+  const auto etcd = std::move(EtcdStore::make(cluster.etcd().http(), options)).value();
+  const auto there = etcd->get(CallContext{}, keys::node(record.id));
+  REQUIRE(there.ok());
+  const auto revision = *there ? (*there)->revision : Revision{0};
+  REQUIRE(*etcd->txn(CallContext{}, {{keys::node(record.id), revision}},
+                     {{keys::node(record.id), record.to_json().dump()}}) == TxnOutcome::Done);
+}
+
+}  // namespace
+
+TEST_CASE("ClusterNode: three servers are one", "[cluster][node]") {
+  NodeCluster cluster(3);
+  cluster.start_all();
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(cluster.view(i)->slots.slots.size() == 3);
+  }
+  const auto points = random_points(300, 5);
+  REQUIRE(cluster.node(0).create(CallContext{}, spec_of("pond", 6)).ok());
+  const auto by_second = cluster.node(1).find("pond");
+  REQUIRE(by_second.ok());
+  REQUIRE((*by_second)->upsert(CallContext{}, points)->created == 300);
+  std::set<NodeId> owners;
+  for (const auto& shard : cluster.view(2)->find_collection("pond")->shards) {
+    owners.insert(*shard.primary_node());
+  }
+  CHECK(owners.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto collection = cluster.node(i).find("pond");
+    REQUIRE(collection.ok());
+    for (std::size_t q = 0; q < 20; ++q) {
+      const auto answer = (*collection)->search(CallContext{}, query_of(points[q].vector, 9));
+      REQUIRE(answer.ok());
+      CHECK(ids_of(*answer) == nearest(points, points[q].vector, 9));
+    }
+    CHECK(*(*collection)->count(CallContext{}, std::nullopt) == 300);
+  }
+  const auto epoch = cluster.view(0)->epoch;
+  CHECK(eventually([&] { return cluster.view(1)->epoch == epoch; }));
+  CHECK(eventually([&] { return cluster.view(2)->epoch == epoch; }));
+
+  // Its files go everywhere, and then the record of it.
+  REQUIRE(cluster.node(2).drop(CallContext{}, "pond").value() == 300);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(eventually([&] {
+      return cluster.view(i)->dropping.empty() && cluster.home(i)->shard_store().copies()->empty();
+    }));
+  }
+}
+
+TEST_CASE("ClusterNode: a server that goes is down in time, and serves again when it returns",
+          "[cluster][node]") {
+  NodeCluster cluster(3);
+  cluster.start_all();
+  const auto points = random_points(120, 6);
+  REQUIRE(cluster.node(0).create(CallContext{}, spec_of("pond", 6)).ok());
+  REQUIRE((*cluster.node(0).find("pond"))->upsert(CallContext{}, points).ok());
+  const auto gone = cluster.id(2);
+  REQUIRE(eventually([&] {
+    const auto condition = cluster.home(0)->detector().condition(gone);
+    return condition && condition->state == "active";
+  }));
+  CHECK_FALSE(cluster.is_down(0, gone));
+  CHECK(cluster.home(0)->detector().liveness(*cluster.view(0)).down.empty());
+  cluster.stop(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    REQUIRE(eventually([&] { return cluster.is_down(i, gone); }));
+    CHECK(cluster.home(i)->detector().liveness(*cluster.view(i)).down == std::set<NodeId>{gone});
+    CHECK(eventually([&] { return !cluster.view(i)->find_node(gone)->alive; }));
+  }
+  const auto collection = *cluster.node(0).find("pond");
+  auto query = query_of(points[0].vector, 10);
+  const auto whole = collection->search(CallContext{}, query);
+  REQUIRE_FALSE(whole.ok());
+  CHECK(whole.error().code == ErrorCode::Unavailable);
+  CHECK(contains(whole.error(), cluster.address(2)));
+  query.allow_partial = true;
+  const auto part = collection->search(CallContext{}, query);
+  REQUIRE(part.ok());
+  std::set<std::uint32_t> missing;
+  for (const auto& shard : part->missing) missing.insert(shard.shard);
+  std::set<std::uint32_t> owned;
+  const auto& shards = cluster.view(0)->find_collection("pond")->shards;
+  for (std::uint32_t i = 0; i < shards.size(); ++i) {
+    if (*shards[i].primary_node() == gone) owned.insert(i);
+  }
+  CHECK(missing == owned);
+  CHECK_FALSE(part->hits.empty());
+  // It gets nothing new meanwhile.
+  REQUIRE(cluster.node(0).create(CallContext{}, spec_of("other", 4)).ok());
+  for (const auto& shard : cluster.view(0)->find_collection("other")->shards) {
+    CHECK(*shard.primary_node() != gone);
+  }
+
+  cluster.start(2);
+  CHECK(cluster.id(2) == gone);
+  REQUIRE(eventually([&] { return !cluster.is_down(0, gone) && !cluster.is_down(1, gone); }));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto answer =
+        (*cluster.node(i).find("pond"))->search(CallContext{}, query_of(points[0].vector, 10));
+    REQUIRE(answer.ok());
+    CHECK(ids_of(*answer) == nearest(points, points[0].vector, 10));
+  }
+}
+
+TEST_CASE("ClusterNode: reads and writes go on without etcd", "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start_all();
+  const auto points = random_points(50, 7);
+  REQUIRE(cluster.node(0).create(CallContext{}, spec_of("pond", 4)).ok());
+  REQUIRE(eventually([&] { return cluster.view(1)->find_collection("pond") != nullptr; }));
+  SECTION("stopped") {
+    cluster.etcd().pause(0);
+  }
+  SECTION("killed") {
+    cluster.etcd().kill(0);
+  }
+  const auto collection = *cluster.node(1).find("pond");
+  REQUIRE(collection->upsert(CallContext{}, points)->created == 50);
+  CHECK(*(*cluster.node(0).find("pond"))->count(CallContext{}, std::nullopt) == 50);
+  CallContext brief;
+  brief.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  const auto made = cluster.node(0).create(brief, spec_of("other", 1));
+  REQUIRE_FALSE(made.ok());
+  CHECK((made.error().code == ErrorCode::Unavailable ||
+         made.error().code == ErrorCode::DeadlineExceeded));
+  // Nobody is down: it is the store that is away.
+  CHECK_FALSE(cluster.is_down(0, cluster.id(1)));
+  cluster.etcd().kill(0);
+  cluster.etcd().start(0);
+  REQUIRE(
+      eventually([&] { return cluster.node(1).create(CallContext{}, spec_of("late", 2)).ok(); }));
+  CHECK(eventually([&] { return cluster.view(0)->find_collection("late") != nullptr; }));
+  // The signs of life are there again.
+  CHECK(eventually([&] {
+    const auto view = cluster.view(0);
+    return std::all_of(view->nodes.begin(), view->nodes.end(),
+                       [](const auto& node) { return node.second.alive.has_value(); });
+  }));
+}
+
+TEST_CASE("ClusterNode: before etcd is there it waits, and says so", "[cluster][node]") {
+  NodeCluster cluster(1);
+  cluster.etcd().kill(0);
+  REQUIRE(cluster.begin(0).ok());
+  REQUIRE(eventually([&] {
+    const auto home = cluster.node(0).home();
+    return !home.ok() && contains(home.error(), cluster.etcd().endpoint(0).substr(7));
+  }));
+  const auto listed = cluster.node(0).list();
+  REQUIRE_FALSE(listed.ok());
+  CHECK(listed.error().code == ErrorCode::Unavailable);
+  CHECK_FALSE(cluster.refusal(0));
+  cluster.etcd().start(0);
+  CHECK(eventually([&] { return cluster.joined(0); }));
+}
+
+TEST_CASE("ClusterNode: a server that does not belong is refused and changes nothing",
+          "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start(0);
+  auto& options = cluster.settings(1).cluster;
+  options.nodes = {cluster.address(0)};
+  SECTION("another token") {
+    options.token = "another token of the same length";
+    const auto error = cluster.refused(1);
+    CHECK(error.code == ErrorCode::PermissionDenied);
+    CHECK(contains(error, "token"));
+  }
+  SECTION("another token, and nobody named to ask") {
+    options.token = "another token of the same length";
+    options.nodes.clear();
+    CHECK(cluster.refused(1).code == ErrorCode::PermissionDenied);
+  }
+  SECTION("another cluster") {
+    options.name = "lake";
+    const auto error = cluster.refused(1);
+    CHECK(error.code == ErrorCode::FailedPrecondition);
+    CHECK(contains(error, "another cluster"));
+  }
+  SECTION("the label of another") {
+    options.label = cluster.address(0);
+    const auto error = cluster.refused(1);
+    CHECK(error.code == ErrorCode::FailedPrecondition);
+    CHECK(contains(error, "cluster.label"));
+  }
+  REQUIRE(cluster.home(0)->views().refresh(CallContext{}).ok());
+  CHECK(cluster.view(0)->nodes.size() == 1);
+  CHECK(cluster.view(0)->slots.slots.size() == 1);
+  CHECK_FALSE(fs::exists(cluster.settings(1).data_dir / "CLUSTER"));
+}
+
+TEST_CASE("ClusterNode: a copied directory is no second server", "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start(0);
+  fs::copy(cluster.settings(0).data_dir / "NODE", cluster.settings(1).data_dir / "NODE");
+  fs::copy(cluster.settings(0).data_dir / "CLUSTER", cluster.settings(1).data_dir / "CLUSTER");
+  const auto error = cluster.refused(1);
+  CHECK(error.code == ErrorCode::FailedPrecondition);
+  CHECK(contains(error, "another process is this server"));
+  CHECK(contains(error, cluster.address(0)));
+  REQUIRE(cluster.home(0)->views().refresh(CallContext{}).ok());
+  CHECK(cluster.view(0)->find_node(cluster.id(0))->record.rpc_address == cluster.address(0));
+}
+
+TEST_CASE("ClusterNode: a wiped disk is no server of before", "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start_all();
+  const auto before = cluster.id(1);
+  cluster.stop(1);
+  fs::remove(cluster.settings(1).data_dir / "NODE");
+  fs::remove(cluster.settings(1).data_dir / "CLUSTER");
+  const auto error = cluster.refused(1);
+  CHECK(error.code == ErrorCode::FailedPrecondition);
+  CHECK(contains(error, before.text));
+  CHECK(contains(error, cluster.address(1)));
+  // Once that one is removed, the address is free.
+  auto record = cluster.view(0)->find_node(before)->record;
+  record.state = NodeState::Removed;
+  write_node(cluster, record);
+  cluster.stop(1);
+  cluster.start(1);
+  CHECK(cluster.id(1) != before);
+}
+
+TEST_CASE("ClusterNode: a server that was removed does not come back", "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start_all();
+  auto record = cluster.view(0)->find_node(cluster.id(1))->record;
+  cluster.stop(1);
+  record.state = NodeState::Removed;
+  write_node(cluster, record);
+  REQUIRE(eventually(
+      [&] { return cluster.view(0)->find_node(record.id)->record.state == NodeState::Removed; }));
+  const auto error = cluster.refused(1);
+  CHECK(contains(error, "removed"));
+  CHECK(eventually([&] { return !cluster.home(0)->detector().condition(record.id); }));
+}
+
+TEST_CASE("ClusterNode: its address, label, zone and weight may change", "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start_all();
+  const auto id = cluster.id(1);
+  cluster.stop(1);
+  auto& options = cluster.settings(1).cluster;
+  options.port = static_cast<std::uint16_t>(free_ports(1).front());
+  options.label = "two";
+  options.zone = "b";
+  options.weight = 3;
+  cluster.start(1);
+  REQUIRE(eventually(
+      [&] { return cluster.view(0)->find_node(id)->record.rpc_address == cluster.address(1); }));
+  const auto record = cluster.view(0)->find_node(id)->record;
+  CHECK(record.label == "two");
+  CHECK(record.zone == "b");
+  CHECK(record.weight == 3.0);
+  CHECK(record.state == NodeState::Active);
+  CHECK(cluster.view(0)->slots.slots.size() == 2);
+  CHECK(eventually([&] { return !cluster.is_down(0, id); }));
+}
+
+TEST_CASE("ClusterNode: a directory is of one cluster, or of none", "[cluster][node]") {
+  NodeCluster cluster(1);
+  SECTION("the store has forgotten the cluster") {
+    cluster.start(0);
+    cluster.stop(0);
+    EtcdCluster other({});
+    cluster.settings(0).cluster.endpoints = other.endpoints();
+    const auto error = cluster.refused(0);
+    CHECK(error.code == ErrorCode::FailedPrecondition);
+    CHECK(contains(error, "snapshot"));
+  }
+  SECTION("another name") {
+    cluster.start(0);
+    cluster.stop(0);
+    cluster.settings(0).cluster.name = "lake";
+    CHECK(contains(cluster.refused(0), "belongs to the cluster pond"));
+  }
+  SECTION("a server that was alone") {
+    {
+      const SystemClock clock;
+      LocalCollections alone(cluster.settings(0).data_dir, {}, clock);
+      REQUIRE(alone.create(CallContext{}, spec_of("pond", 1)).ok());
+    }
+    CHECK(contains(cluster.refused(0), "quiver cluster init"));
+  }
+  SECTION("a server of a cluster is not alone") {
+    cluster.start(0);
+    cluster.stop(0);
+    const SystemClock clock;
+    LocalCollections alone(cluster.settings(0).data_dir, {}, clock);
+    const auto listed = alone.list();
+    REQUIRE_FALSE(listed.ok());
+    CHECK(listed.error().code == ErrorCode::FailedPrecondition);
+  }
+}
+
+TEST_CASE("ClusterNode: the servers run their own etcd, and others learn of it from them",
+          "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.etcd().kill(0);
+  std::vector<int> ports = free_ports(2);
+  auto& first = cluster.settings(0).cluster;
+  first.coordination = "managed";
+  first.endpoints.clear();
+  first.nodes = {first.rpc_address()};
+  first.etcd_client_port = static_cast<std::uint16_t>(ports[0]);
+  first.etcd_peer_port = static_cast<std::uint16_t>(ports[1]);
+  auto& second = cluster.settings(1).cluster;
+  second.coordination = "managed";
+  second.endpoints.clear();
+  second.nodes = {first.rpc_address()};
+  // It waits for the one that it is to ask.
+  REQUIRE(cluster.begin(1).ok());
+  CHECK(cluster.node(1).etcd_pid() == -1);
+  cluster.start(0);
+  CHECK(cluster.node(0).etcd_pid() > 0);
+  REQUIRE(eventually([&] { return cluster.joined(1); }));
+  CHECK(eventually([&] { return cluster.view(0)->nodes.size() == 2; }));
+  cluster.stop(1);
+}
+
+TEST_CASE("ClusterNode: what a server says of itself", "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start_all();
+  REQUIRE(cluster.node(0).create(CallContext{}, spec_of("pond", 4)).ok());
+  REQUIRE((*cluster.node(0).find("pond"))->upsert(CallContext{}, random_points(40, 3)).ok());
+  REQUIRE(eventually([&] { return cluster.view(0)->nodes.size() == 2; }));
+  const auto client = cluster.home(0)->peers().client(*cluster.view(0), cluster.id(1));
+  REQUIRE(client.ok());
+  auto status = (*client)->status({});
+  REQUIRE(status.ok());
+  CHECK(status->node == cluster.node(1).self());
+  CHECK(status->state == "active");
+  CHECK(status->memory_bytes > 0);
+  CHECK(status->disk_bytes_total >= status->disk_bytes_free);
+  std::uint64_t points = 0;
+  for (const auto& shard : status->shards) points += shard.counts.points;
+  CHECK(status->shards.size() == 2);
+  const auto own = cluster.home(0)->member_service().status({});
+  REQUIRE(own.ok());
+  for (const auto& shard : own.result->shards) points += shard.counts.points;
+  CHECK(points == 40);
+  // What there is nothing for yet is refused in words.
+  auto move = (*client)->begin_checkpoint({});
+  REQUIRE_FALSE(move.ok());
+}
+
+}  // namespace quiver::cluster
