@@ -54,8 +54,8 @@ class ShardStore {
   /// Puts a copy that is not open into the trash, so that a crash leaves nothing that could come
   /// back. Of a copy that is not here, nothing.
   Status bury(const ShardPlace& place);
-  /// The same for all copies of a collection, none of which may be open: takes no longer for a large
-  /// one, and a crash leaves all of it or nothing.
+  /// The same for all copies of a collection, none of which may be open: takes no longer for a
+  /// large one, and a crash leaves all of it or nothing.
   Status bury_collection(const std::string& collection_id);
   /// Empties the trash: what was buried just now, or before a crash. Takes as long as removing all
   /// its files does.
@@ -63,6 +63,10 @@ class ShardStore {
 
   /// An empty directory to receive the files of a copy in; what was there is removed.
   Result<std::filesystem::path> prepare_incoming(const CopyId& copy);
+  /// Removes what was received of a copy, and has not been adopted.
+  Status discard_incoming(const CopyId& copy);
+  /// The same for all copies: what a crash left.
+  Status discard_all_incoming();
   /// Makes the files received a copy of this store, durably. They must hold that shard of `spec`.
   ///
   /// Errors: Corruption if they do not; as create().
