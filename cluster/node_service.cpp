@@ -119,6 +119,10 @@ thrift::Answered NodeService::release_writes(const thrift::ShardCall&) {
   return no_moves();
 }
 
+thrift::Answered NodeService::hand_over(const thrift::ShardCall&, const thrift::HandOverCall&) {
+  return no_moves();
+}
+
 thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall&,
                                                  const thrift::JoinCall& request) {
   const auto open = parts();

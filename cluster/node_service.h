@@ -53,6 +53,8 @@ class NodeService final : public thrift::NodeHandler {
   thrift::Reply<LogPosition> hold_writes(const thrift::ShardCall& call,
                                          std::chrono::milliseconds hold) override;
   thrift::Answered release_writes(const thrift::ShardCall& call) override;
+  thrift::Answered hand_over(const thrift::ShardCall& call,
+                             const thrift::HandOverCall& request) override;
   thrift::Reply<thrift::Welcome> join(const thrift::NodeCall& call,
                                       const thrift::JoinCall& request) override;
   thrift::Reply<thrift::HeartbeatEcho> ping(const thrift::NodeCall& call,

@@ -14,12 +14,16 @@ constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr std::size_t kPurgePointsMax = 1000;
 // While its writes are held back a copy can wait with its expired points.
 constexpr std::chrono::milliseconds kPurgePatience{100};
+// A decision takes milliseconds, unless those who decide cannot be reached.
+constexpr std::chrono::seconds kBlockPatience{2};
 
 }  // namespace
 
 /// Guarded by the host's mutex, but for what `replica` points to.
 struct ShardHost::Use::Copy {
-  storage::ShardPlace place;
+  explicit Copy(storage::ShardPlace which) : place(std::move(which)) {}
+
+  const storage::ShardPlace place;
   std::unique_ptr<LocalReplica> replica;
   std::size_t users = 0;
   /// Number of the latest use.
@@ -27,6 +31,8 @@ struct ShardHost::Use::Copy {
   /// One thread is opening or closing it; the others wait.
   bool busy = false;
   bool retired = false;
+  /// Where the shard will be is being decided.
+  bool blocked = false;
 };
 
 ShardHost::Use::Use(ShardHost& host, std::shared_ptr<Copy> copy)
@@ -84,12 +90,17 @@ Result<ShardHost::Use> ShardHost::acquire(const CollectionSpec& spec,
                                           const storage::ShardPlace& place, bool make) {
   std::unique_lock lock(mutex_);
   auto& known = copies_[place];
-  if (!known) known = std::make_shared<Copy>(Copy{place, nullptr, 0, 0, false, false});
+  if (!known) known = std::make_shared<Copy>(place);
   const auto copy = known;
-  changed_.wait(lock, [&] { return !copy->busy || closed_; });
+  changed_.wait_for(lock, kBlockPatience,
+                    [&] { return !copy->blocked || copy->retired || closed_; });
+  changed_.wait(lock, [&] { return !copy->busy || copy->retired || closed_; });
   if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping; try again later"};
   if (copy->retired) {
     return Error{ErrorCode::WrongOwner, "this copy of the shard has been given up"};
+  }
+  if (copy->blocked) {
+    return Error{ErrorCode::Unavailable, "the shard is changing servers; try again"};
   }
   if (copy->replica && copy->replica->shard().heals_when_opened()) {
     copy->busy = true;
@@ -141,6 +152,7 @@ void ShardHost::shut(std::unique_lock<std::mutex>& lock, const std::shared_ptr<C
 
 void ShardHost::retire(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy) {
   copy->retired = true;
+  changed_.notify_all();
   changed_.wait(lock, [&] { return !copy->busy; });
   if (copy->replica) copy->replica->retire();
   changed_.wait(lock, [&] { return copy->users == 0 && !copy->busy; });
@@ -152,7 +164,7 @@ Status ShardHost::drop(const storage::ShardPlace& place) {
     std::unique_lock lock(mutex_);
     if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping"};
     auto& known = copies_[place];
-    if (!known) known = std::make_shared<Copy>(Copy{place, nullptr, 0, 0, false, false});
+    if (!known) known = std::make_shared<Copy>(place);
     const auto copy = known;
     retire(lock, copy);
   }
@@ -178,6 +190,20 @@ Status ShardHost::drop_collection(const std::string& collection_id) {
   }
   QV_CHECK(store_.bury_collection(collection_id));
   return store_.sweep();
+}
+
+void ShardHost::block(const storage::ShardPlace& place) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = copies_.find(place); known != copies_.end()) known->second->blocked = true;
+}
+
+void ShardHost::unblock(const storage::ShardPlace& place) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = copies_.find(place);
+    if (known != copies_.end()) known->second->blocked = false;
+  }
+  changed_.notify_all();
 }
 
 std::size_t ShardHost::open_copies() const {

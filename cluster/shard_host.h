@@ -41,6 +41,8 @@ class ShardHost {
     Use(Use&& other) noexcept;
     Use& operator=(Use&& other) noexcept;
 
+    /// Whether it keeps one.
+    explicit operator bool() const noexcept { return host_ != nullptr; }
     LocalReplica& operator*() const noexcept;
     LocalReplica* operator->() const noexcept { return &**this; }
 
@@ -55,7 +57,7 @@ class ShardHost {
   };
 
   /// Errors: as storage::ShardStore::open(); WrongOwner if the copy is being given up; Unavailable
-  /// after close().
+  /// after close(), or if it was blocked for too long.
   Result<Use> use(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
   /// Makes an empty copy; of one that is here, nothing. Errors: as storage::ShardStore::create().
   Status create(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
@@ -65,6 +67,11 @@ class ShardHost {
   Status drop(const storage::ShardPlace& place);
   /// The same for all copies of a collection.
   Status drop_collection(const std::string& collection_id);
+
+  /// Makes calls that want this copy wait until unblock(), but not those that have it already: they
+  /// are refused with Unavailable after a while. Of a copy that is not open, nothing.
+  void block(const storage::ShardPlace& place);
+  void unblock(const storage::ShardPlace& place);
 
   /// One round of erasing points that have expired, bounded for each copy that is open; whether
   /// there may be more.

@@ -214,6 +214,15 @@ Result<std::filesystem::path> ShardStore::prepare_incoming(const CopyId& copy) {
   return directory;
 }
 
+Status ShardStore::discard_incoming(const CopyId& copy) {
+  QV_CHECK(check_id(copy.text, "copy"));
+  return remove_tree(state_->root / kIncoming / copy.text);
+}
+
+Status ShardStore::discard_all_incoming() {
+  return remove_tree(state_->root / kIncoming);
+}
+
 Status ShardStore::adopt(const CollectionSpec& spec, ShardId shard, const CopyId& copy) {
   const ShardPlace place{spec.id, shard, copy};
   QV_CHECK(check_place(place));

@@ -63,6 +63,10 @@ class ShardStore {
 
   /// An empty directory to receive the files of a copy in; what was there is removed.
   Result<std::filesystem::path> prepare_incoming(const CopyId& copy);
+  /// Removes what was received of a copy, and has not been adopted.
+  Status discard_incoming(const CopyId& copy);
+  /// The same for all copies: what a crash left.
+  Status discard_all_incoming();
   /// Makes the files received a copy of this store, durably. They must hold that shard of `spec`.
   ///
   /// Errors: Corruption if they do not; as create().

@@ -168,6 +168,14 @@ struct ChunkCall {
   std::size_t length = 0;
 };
 
+/// Asks the owner of a shard to pass it on.
+struct HandOverCall {
+  /// What the copy that takes over was made from.
+  std::string checkpoint;
+  CopyId to_copy;
+  NodeId to_node;
+};
+
 // -- a node
 
 /// A node that wants to be let into the cluster.

@@ -158,6 +158,22 @@ Result<std::string> decode_chunk(wire::ChunkReply&& reply, std::size_t wanted) {
   return std::move(reply.bytes);
 }
 
+Result<wire::HandOverRequest> encode_hand_over(const HandOverCall& request) {
+  wire::HandOverRequest out;
+  out.checkpoint = request.checkpoint;
+  out.to_copy = request.to_copy.text;
+  out.to_node = request.to_node.text;
+  QV_CHECK(decode_hand_over(out));
+  return out;
+}
+
+Result<HandOverCall> decode_hand_over(const wire::HandOverRequest& request) {
+  QV_CHECK(check_token_name(request.checkpoint, "checkpoint"));
+  QV_CHECK(check_token_name(request.to_copy, "to_copy"));
+  QV_CHECK(check_node_id(request.to_node));
+  return HandOverCall{request.checkpoint, {request.to_copy}, {request.to_node}};
+}
+
 Result<wire::JoinRequest> encode_join(const JoinCall& request) {
   QV_CHECK(check_join(request));
   wire::JoinRequest out;

@@ -22,6 +22,9 @@ Result<wire::ChunkReply> encode_chunk(std::string bytes, std::size_t wanted);
 /// Errors: Corruption if the checksum does not match.
 Result<std::string> decode_chunk(wire::ChunkReply&& reply, std::size_t wanted);
 
+Result<wire::HandOverRequest> encode_hand_over(const HandOverCall& request);
+Result<HandOverCall> decode_hand_over(const wire::HandOverRequest& request);
+
 Result<wire::JoinRequest> encode_join(const JoinCall& request);
 Result<JoinCall> decode_join(const wire::JoinRequest& request);
 Result<wire::JoinReply> encode_welcome(const Welcome& welcome);

@@ -248,6 +248,18 @@ Answered NodeClient::release_writes(const ShardCall& call) {
   return {Done{}, decode_info(answer.header)};
 }
 
+Answered NodeClient::hand_over(const ShardCall& call, const HandOverCall& request) {
+  QV_TRY(const auto encoded, encode_hand_over(request));
+  const Plan plan{Purpose::Control, Kind::Idempotent, call, &call};
+  wire::Ack answer;
+  if (auto lost = carry(plan, Talk([&](Connection::Wire& peer, const wire::CallHeader& header) {
+                          peer.hand_over(answer, header, encoded);
+                        }))) {
+    return *std::move(lost);
+  }
+  return {Done{}, decode_info(answer.header)};
+}
+
 Reply<Welcome> NodeClient::join(const NodeCall& call, const JoinCall& request) {
   QV_TRY(const auto encoded, encode_join(request));
   const Plan plan{Purpose::Control, Kind::Idempotent, call, nullptr};

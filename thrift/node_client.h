@@ -74,6 +74,7 @@ class NodeClient final : public NodeHandler {
   Answered end_checkpoint(const ShardCall& call, const std::string& checkpoint) override;
   Reply<LogPosition> hold_writes(const ShardCall& call, std::chrono::milliseconds hold) override;
   Answered release_writes(const ShardCall& call) override;
+  Answered hand_over(const ShardCall& call, const HandOverCall& request) override;
   Reply<Welcome> join(const NodeCall& call, const JoinCall& request) override;
   Reply<HeartbeatEcho> ping(const NodeCall& call, const Heartbeat& heartbeat) override;
   Reply<NodeStatus> status(const NodeCall& call) override;

@@ -52,6 +52,9 @@ class NodeHandler {
   /// log entry that was written before.
   virtual Reply<LogPosition> hold_writes(const ShardCall& call, std::chrono::milliseconds hold) = 0;
   virtual Answered release_writes(const ShardCall& call) = 0;
+  /// Makes another copy the primary, if writes have been held back ever since the checkpoint that
+  /// it was made from; gives up the one that is here. A repetition changes nothing.
+  virtual Answered hand_over(const ShardCall& call, const HandOverCall& request) = 0;
 
   // -- the node
   virtual Reply<Welcome> join(const NodeCall& call, const JoinCall& request) = 0;

@@ -247,6 +247,14 @@ void WireHandler::release_writes(wire::Ack& out, const wire::CallHeader& header)
   });
 }
 
+void WireHandler::hand_over(wire::Ack& out, const wire::CallHeader& header,
+                            const wire::HandOverRequest& request) {
+  on_shard(header, Purpose::Control, [&](const ShardCall& call) -> Answered {
+    QV_TRY(const auto wanted, decode_hand_over(request));
+    return acknowledged(out, context_.handler.hand_over(call, wanted));
+  });
+}
+
 void WireHandler::join(wire::JoinReply& out, const wire::CallHeader& header,
                        const wire::JoinRequest& request) {
   on_node(header, Purpose::Control, [&](const NodeCall& call) -> Answered {

@@ -78,6 +78,8 @@ class WireHandler final : public wire::NodeWireIf {
   void hold_writes(wire::HoldReply& out, const wire::CallHeader& header,
                    std::int64_t hold_ms) override;
   void release_writes(wire::Ack& out, const wire::CallHeader& header) override;
+  void hand_over(wire::Ack& out, const wire::CallHeader& header,
+                 const wire::HandOverRequest& request) override;
   void join(wire::JoinReply& out, const wire::CallHeader& header,
             const wire::JoinRequest& request) override;
   void ping(wire::HeartbeatReply& out, const wire::CallHeader& header,

@@ -27,6 +27,16 @@ inline constexpr std::string_view kDropping = "dropping/";
 /// Answers of deletions, by request id, for clients that repeat one.
 inline constexpr std::string_view kDropped = "dropped/";
 
+/// Moves of shards, each carried out by the server that it leads to.
+inline constexpr std::string_view kMoves = "moves/";
+/// What people asked for that takes a while, and its moves.
+inline constexpr std::string_view kOperations = "ops/";
+/// A key for each server that nobody else writes: a transaction that puts it proves that what it
+/// compares holds now, which no read does.
+inline constexpr std::string_view kProofs = "proofs/";
+/// The server that looks after operations: a hint, so that others need not.
+inline constexpr std::string_view kLeader = "ctl/leader";
+
 inline std::string join(std::string_view prefix, std::string_view rest) {
   return std::string(prefix).append(rest);
 }
@@ -44,6 +54,16 @@ inline std::string name(std::string_view collection_name) {
 }
 inline std::string shard(std::string_view collection_id, ShardId number) {
   return join(kShards, collection_id) + '/' + std::to_string(raw(number));
+}
+
+inline std::string move(std::string_view id) {
+  return join(kMoves, id);
+}
+inline std::string operation(std::string_view id) {
+  return join(kOperations, id);
+}
+inline std::string proof(const NodeId& id) {
+  return join(kProofs, id.text);
 }
 
 /// A key of kShards, taken apart.

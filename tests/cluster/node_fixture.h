@@ -75,6 +75,9 @@ class CopiesHandler final : public thrift::NodeHandler {
     return not_asked();
   }
   thrift::Answered release_writes(const thrift::ShardCall&) override { return not_asked(); }
+  thrift::Answered hand_over(const thrift::ShardCall&, const thrift::HandOverCall&) override {
+    return not_asked();
+  }
   thrift::Reply<thrift::Welcome> join(const thrift::NodeCall&, const thrift::JoinCall&) override {
     return not_asked();
   }

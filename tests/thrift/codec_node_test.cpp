@@ -19,6 +19,17 @@ using namespace quiver::thrift;
 using quiver::testing::carried;
 using quiver::testing::refused;
 
+TEST_CASE("codec: a hand-over comes back as it was, and names all three", "[thrift]") {
+  const HandOverCall wanted{"cp-1", {"copy-2"}, {"node-3"}};
+  const auto back = decode_hand_over(carried(encode_hand_over(wanted).value())).value();
+  CHECK(back.checkpoint == wanted.checkpoint);
+  CHECK(back.to_copy == wanted.to_copy);
+  CHECK(back.to_node == wanted.to_node);
+  refused(encode_hand_over({"", {"copy-2"}, {"node-3"}}), "checkpoint");
+  refused(encode_hand_over({"cp-1", {}, {"node-3"}}), "to_copy");
+  refused(encode_hand_over({"cp-1", {"copy-2"}, {"node/3"}}), "id");
+}
+
 TEST_CASE("codec: a checkpoint and its chunks come back as they were", "[thrift]") {
   const Checkpoint checkpoint{
       "cp-1", {{"000012.sst", 1}, {"graph/snapshot", 0}}, {Term{2}, Seq{99}}};

@@ -144,6 +144,9 @@ class MemoryHandler final : public thrift::NodeHandler {
   Answered release_writes(const ShardCall& call) override {
     return acknowledge("release_writes", call);
   }
+  Answered hand_over(const ShardCall& call, const HandOverCall& /*request*/) override {
+    return acknowledge("hand_over", call);
+  }
 
   Reply<thrift::Welcome> join(const NodeCall& call, const thrift::JoinCall& request) override {
     if (auto no = enter("join", call); !no.ok()) return {no.error(), no.info};

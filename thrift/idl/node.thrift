@@ -174,6 +174,13 @@ struct HoldReply {
   3: i64 last_seq
 }
 
+// `to_copy` at `to_node` holds all that is in `checkpoint`.
+struct HandOverRequest {
+  1: string checkpoint
+  2: string to_copy
+  3: string to_node
+}
+
 // -- the node itself
 
 struct JoinRequest {
@@ -265,6 +272,8 @@ service NodeWire {
   HoldReply hold_writes(1: common.CallHeader header, 2: i64 hold_ms)
     throws (1: common.QuiverError error)
   Ack release_writes(1: common.CallHeader header) throws (1: common.QuiverError error)
+  Ack hand_over(1: common.CallHeader header, 2: HandOverRequest request)
+    throws (1: common.QuiverError error)
 
   JoinReply join(1: common.CallHeader header, 2: JoinRequest request)
     throws (1: common.QuiverError error)

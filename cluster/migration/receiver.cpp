@@ -1,0 +1,144 @@
+#include "cluster/migration/receiver.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "storage/files.h"
+#include "thrift/limits.h"
+
+namespace quiver::cluster {
+namespace {
+
+constexpr std::string_view kDoing = "write a file of an incoming shard";
+// A damaged chunk is asked for again: the network may have done it, or the disk will do it again.
+constexpr int kChunkAttempts = 3;
+constexpr std::size_t kChunkBytesMin = std::size_t{16} << 10;
+// Chunks of a second that are fetched at a limited pace, so that it stays even.
+constexpr std::uint64_t kChunksPerSecond = 4;
+
+Status write_at(int file, const std::string& bytes, std::uint64_t offset) {
+  std::size_t written = 0;
+  while (written < bytes.size()) {
+    const auto more = ::pwrite(file, bytes.data() + written, bytes.size() - written,
+                               static_cast<off_t>(offset + written));
+    if (more < 0 && errno == EINTR) continue;
+    if (more < 0) return storage::file_error(errno, kDoing);
+    written += static_cast<std::size_t>(more);
+  }
+  return Done{};
+}
+
+Status sync_directories(const Transfer& transfer) {
+  std::set<std::filesystem::path> directories{transfer.directory};
+  for (const auto& file : transfer.checkpoint.files) {
+    directories.insert((transfer.directory / file.name).parent_path());
+  }
+  for (const auto& directory : directories) QV_CHECK(storage::sync_directory(directory));
+  return Done{};
+}
+
+Error ended() {
+  return {ErrorCode::DeadlineExceeded, "the server is stopping"};
+}
+
+}  // namespace
+
+Receiver::Receiver(storage::ShardStore& store, const Options& options, Wait wait)
+    : store_(store), options_(options), wait_(std::move(wait)) {}
+
+thrift::ShardCall Receiver::timed(const thrift::ShardCall& call) const {
+  auto out = call;
+  out.context.deadline = std::chrono::steady_clock::now() + options_.call_time;
+  return out;
+}
+
+Status Receiver::receive(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                         const CopyId& to_copy, Transfer& transfer, const Progress& progress) {
+  QV_CHECK(begin(call, source, to_copy, transfer));
+  while (transfer.file < transfer.checkpoint.files.size()) {
+    QV_CHECK(receive_file(call, source, transfer, progress));
+    ++transfer.file;
+    transfer.offset = 0;
+  }
+  return sync_directories(transfer);
+}
+
+Status Receiver::begin(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                       const CopyId& to_copy, Transfer& transfer) {
+  QV_CHECK(source.hold_writes(timed(call), options_.hold).result);
+  QV_TRY(auto checkpoint, source.begin_checkpoint(timed(call)).result);
+  // The same checkpoint: the hold has not been broken, and what was received is good.
+  if (checkpoint.id == transfer.checkpoint.id) return Done{};
+  transfer = {};
+  QV_TRY(transfer.directory, store_.prepare_incoming(to_copy));
+  std::set<std::string> names;
+  for (const auto& file : checkpoint.files) {
+    if (!names.insert(file.name).second ||
+        file.bytes > std::numeric_limits<std::uint64_t>::max() - transfer.bytes_total) {
+      return Error{ErrorCode::Corruption,
+                   "the source names the file \"" + file.name + "\" twice, or with too many bytes"};
+    }
+    transfer.bytes_total += file.bytes;
+  }
+  QV_CHECK(storage::check_room(transfer.directory, transfer.bytes_total));
+  transfer.checkpoint = std::move(checkpoint);
+  return Done{};
+}
+
+Status Receiver::receive_file(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                              Transfer& transfer, const Progress& progress) {
+  const auto& file = transfer.checkpoint.files[transfer.file];
+  const auto path = transfer.directory / file.name;
+  QV_CHECK(storage::make_directories(path.parent_path(), "the directory of an incoming shard"));
+  const storage::FileDescriptor opened(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!opened.valid()) return storage::file_error(errno, kDoing);
+  const std::uint64_t paced = options_.bytes_per_second / kChunksPerSecond;
+  const auto most = options_.bytes_per_second == 0
+                        ? thrift::kChunkBytesMax
+                        : static_cast<std::size_t>(std::clamp<std::uint64_t>(
+                              paced, kChunkBytesMin, thrift::kChunkBytesMax));
+  while (transfer.offset < file.bytes) {
+    const auto length =
+        static_cast<std::size_t>(std::min<std::uint64_t>(most, file.bytes - transfer.offset));
+    QV_TRY(const auto bytes, read_chunk(call, source, transfer, length));
+    QV_CHECK(write_at(opened.get(), bytes, transfer.offset));
+    transfer.offset += bytes.size();
+    transfer.bytes_done += bytes.size();
+    QV_CHECK(progress(transfer));
+    QV_CHECK(keep_pace(bytes.size()));
+  }
+  if (::fsync(opened.get()) != 0) return storage::file_error(errno, kDoing);
+  return Done{};
+}
+
+Result<std::string> Receiver::read_chunk(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                                         const Transfer& transfer, std::size_t length) const {
+  const auto& file = transfer.checkpoint.files[transfer.file];
+  const thrift::ChunkCall wanted{transfer.checkpoint.id, file.name, transfer.offset, length};
+  for (int attempt = 1;; ++attempt) {
+    auto chunk = source.read_chunk(timed(call), wanted);
+    if (chunk.ok() && chunk->size() == length) return std::move(*chunk);
+    Error problem = chunk.ok() ? Error{ErrorCode::Corruption,
+                                       "the source cut the file \"" + file.name + "\" short"}
+                               : chunk.error();
+    if (problem.code != ErrorCode::Corruption || attempt == kChunkAttempts) return problem;
+  }
+}
+
+Status Receiver::keep_pace(std::size_t bytes) {
+  if (options_.bytes_per_second == 0) {
+    return wait_(std::chrono::milliseconds(0)) ? Status(Done{}) : Status(ended());
+  }
+  constexpr std::uint64_t kMsPerSecond = 1000;
+  const auto pause = std::chrono::milliseconds(bytes * kMsPerSecond / options_.bytes_per_second);
+  return wait_(pause) ? Status(Done{}) : Status(ended());
+}
+
+}  // namespace quiver::cluster

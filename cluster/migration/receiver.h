@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "storage/shard_store.h"
+#include "thrift/node_handler.h"
+
+namespace quiver::cluster {
+
+/// What has been received of one copy. Kept between attempts, so that a later one goes on.
+struct Transfer {
+  /// An empty id: nothing yet.
+  thrift::Checkpoint checkpoint;
+  std::filesystem::path directory;
+  /// Files before this one are complete.
+  std::size_t file = 0;
+  /// Bytes of that file.
+  std::uint64_t offset = 0;
+  std::uint64_t bytes_done = 0;
+  std::uint64_t bytes_total = 0;
+};
+
+/// Fetches the files of a copy from the server that has it, which holds back the shard's writes
+/// meanwhile.
+///
+/// Threads: any; each transfer one at a time.
+class Receiver {
+ public:
+  struct Options {
+    /// Bytes a second of one transfer; 0: as fast as it goes.
+    std::uint64_t bytes_per_second = 0;
+    /// How long writes stay held back behind the latest sign of life.
+    std::chrono::milliseconds hold{30'000};
+    /// Of one call to the source.
+    std::chrono::milliseconds call_time{30'000};
+  };
+  /// Waits for a moment of the transfer's pace; false: the transfer is to end.
+  using Wait = std::function<bool(std::chrono::milliseconds)>;
+  /// Called behind every chunk. An error ends the transfer.
+  using Progress = std::function<Status(const Transfer&)>;
+
+  /// `store` must outlive it.
+  Receiver(storage::ShardStore& store, const Options& options, Wait wait);
+
+  /// Fetches all files of the copy that `source` means, into the directory for `to_copy`, durably.
+  ///
+  /// Errors: those of the calls; Corruption if a chunk arrives damaged several times;
+  /// ResourceExhausted if there is no room; DeadlineExceeded if `wait` ended it.
+  Status receive(const thrift::ShardCall& source_copy, thrift::NodeHandler& source,
+                 const CopyId& to_copy, Transfer& transfer, const Progress& progress);
+  /// The same call with a deadline of its own.
+  thrift::ShardCall timed(const thrift::ShardCall& call) const;
+
+ private:
+  Status begin(const thrift::ShardCall& call, thrift::NodeHandler& source, const CopyId& to_copy,
+               Transfer& transfer);
+  Status receive_file(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                      Transfer& transfer, const Progress& progress);
+  Result<std::string> read_chunk(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                                 const Transfer& transfer, std::size_t length) const;
+  Status keep_pace(std::size_t bytes);
+
+  storage::ShardStore& store_;
+  const Options options_;
+  const Wait wait_;
+};
+
+}  // namespace quiver::cluster
