@@ -144,7 +144,7 @@ class MemoryHandler final : public thrift::NodeHandler {
   Answered release_writes(const ShardCall& call) override {
     return acknowledge("release_writes", call);
   }
-  Answered hand_over(const ShardCall& call, const HandOverCall& /*request*/) override {
+  Answered hand_over(const ShardCall& call, const thrift::HandOverCall& /*request*/) override {
     return acknowledge("hand_over", call);
   }
 
