@@ -130,6 +130,10 @@ Result<std::vector<SocketAddress>> Resolver::resolve(std::chrono::steady_clock::
                                                      const CancelToken& cancel) const {
   auto numeric = look_up(host_, port_, AI_NUMERICHOST);
   if (numeric.ok()) return numeric;
+  const auto late = [&] { return std::chrono::steady_clock::now() >= until || cancel.cancelled(); };
+  const Error out_of_time{ErrorCode::DeadlineExceeded,
+                          "out of time while looking up \"" + host_ + "\""};
+  if (late()) return out_of_time;
   std::shared_ptr<Lookup> lookup;
   try {
     lookup = running();
