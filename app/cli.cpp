@@ -114,6 +114,18 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
       "doctor", "Check data, model, processor, port and configuration; say what to do");
   doctor->add_flag("--json", line.json, "Print the findings as JSON");
   doctor->footer(kFooter);
+  auto* dev = app.add_subcommand(
+      "dev", "Run a cluster on this machine, with its etcd, until Ctrl-C; --data is its directory");
+  dev->add_option("--nodes", line.dev_nodes, "Servers")
+      ->check(CLI::Range(1, 9))
+      ->type_name("N")
+      ->capture_default_str();
+  dev->footer(kFooter);
+  auto* cluster = app.add_subcommand("cluster", "What is done to a cluster from outside");
+  cluster->require_subcommand(1);
+  auto* init = cluster->add_subcommand(
+      "init", "Make a server that was alone, with its data, the first of the configured cluster");
+  init->footer(kFooter);
   auto* version = app.add_subcommand("version", "Name and version");
   version->add_flag("--json", line.json, "Print them as JSON");
   version->footer(kFooter);
@@ -121,8 +133,10 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
 
 Command chosen(const CLI::App& app) {
   const std::map<std::string, Command> commands{
-      {"serve", Command::Serve},   {"mcp", Command::Mcp},       {"import", Command::Import},
-      {"export", Command::Export}, {"doctor", Command::Doctor}, {"version", Command::Version}};
+      {"serve", Command::Serve},   {"mcp", Command::Mcp},
+      {"import", Command::Import}, {"export", Command::Export},
+      {"doctor", Command::Doctor}, {"version", Command::Version},
+      {"dev", Command::Dev},       {"cluster", Command::ClusterInit}};
   const auto parsed = app.get_subcommands();
   return parsed.empty() ? Command::Version : commands.at(parsed.front()->get_name());
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -14,7 +15,7 @@ namespace quiver::app {
 /// What the program returns to the shell.
 enum class ExitCode : int { Ok = 0, Failed = 1, Usage = 2 };
 
-enum class Command { Serve, Mcp, Import, Export, Doctor, Version };
+enum class Command { Serve, Mcp, Import, Export, Doctor, Dev, ClusterInit, Version };
 
 /// The command line, understood.
 struct CommandLine {
@@ -31,6 +32,9 @@ struct CommandLine {
 
   std::string export_collection = "memory";
   bool export_vectors = false;
+
+  /// Servers of `quiver dev`.
+  std::uint32_t dev_nodes = 3;
 };
 
 /// The program ends at once: with help for stdout, or with what is wrong for stderr.

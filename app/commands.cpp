@@ -1,5 +1,6 @@
 #include "app/commands.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -7,8 +8,10 @@
 #include <unistd.h>
 
 #include "app/cli_output.h"
+#include "app/cluster_init.h"
 #include "app/config.h"
 #include "app/connect_help.h"
+#include "app/dev_cluster.h"
 #include "app/doctor.h"
 #include "app/exporter.h"
 #include "app/local_engine.h"
@@ -46,7 +49,8 @@ class Session {
   static Result<std::unique_ptr<Session>> open(const CommandLine& line) {
     const Environment environment = process_environment();
     QV_TRY(Options options, load_options({line.config_file, environment, line.settings}));
-    const bool runs_on = line.command == Command::Serve || line.command == Command::Mcp;
+    const bool runs_on = line.command == Command::Serve || line.command == Command::Mcp ||
+                         line.command == Command::Dev;
     // A command that a person waits for does not tell what is as expected.
     const bool is_quiet = !runs_on && !line.has_log_level && options.log.level == "info";
     QV_CHECK(start_logging(is_quiet ? "warn" : options.log.level));
@@ -57,13 +61,33 @@ class Session {
   Environment environment;
   fs::path program = program_path();
   StopSwitch stop;
+
+ private:
+  Mutex mutex_;
+  std::optional<Error> refusal_ QV_GUARDED_BY(mutex_);
+
+ public:
   Node node;
+
+  /// What became of the command: that the cluster does not take this server counts for more.
+  ExitCode finish_serving(const Status& status) {
+    const MutexLock lock(mutex_);
+    return finish(refusal_ ? Status(*refusal_) : status);
+  }
 
  private:
   Session(Options loaded, Environment variables)
       : options(std::move(loaded)),
         environment(std::move(variables)),
-        node(options, environment, local_engine(options, program.parent_path())),
+        node(options, environment,
+             local_engine(options, program.parent_path(),
+                          [this](const Error& error) {
+                            {
+                              const MutexLock lock(mutex_);
+                              refusal_ = error;
+                            }
+                            stop.fire();
+                          })),
         signals_([this](int) { stop.fire(); }) {}
 
   StopSignals signals_;
@@ -90,7 +114,7 @@ ExitCode run_serve(const CommandLine& line) {
   auto session = Session::open(line);
   if (!session.ok()) return fail(session.error().message, ExitCode::Usage);
   Session& s = **session;
-  return finish(s.node.serve_http(s.stop, [&](const std::string& url) {
+  return s.finish_serving(s.node.serve_http(s.stop, [&](const std::string& url) {
     write_stderr(connect_help(url, {s.program.string(), launch_options(line, s.options)}));
   }));
 }
@@ -101,7 +125,8 @@ ExitCode run_mcp(const CommandLine& line) {
   if (!streams.ok()) return fail(streams.error().message);
   auto session = Session::open(line);
   if (!session.ok()) return fail(session.error().message, ExitCode::Usage);
-  return finish((*session)->node.serve_stdio(std::move(*streams), (*session)->stop));
+  Session& s = **session;
+  return s.finish_serving(s.node.serve_stdio(std::move(*streams), s.stop));
 }
 
 std::string summary(const ImportCounts& counts, const std::string& collection) {
@@ -202,6 +227,34 @@ ExitCode run_doctor(const CommandLine& line) {
   return has_failure(findings) ? ExitCode::Failed : ExitCode::Ok;
 }
 
+ExitCode run_dev(const CommandLine& line) {
+  auto session = Session::open(line);
+  if (!session.ok()) return fail(session.error().message, ExitCode::Usage);
+  Session& s = **session;
+  const bool named = std::any_of(line.settings.begin(), line.settings.end(),
+                                 [](const auto& setting) { return setting.first == "data_dir"; });
+  std::error_code ignored;
+  const DevCluster wanted{line.dev_nodes,
+                          fs::absolute(s.options.data_dir + (named ? "" : "-dev"), ignored),
+                          s.program, s.options};
+  return finish(run_dev_cluster(wanted, s.stop, write_stderr));
+}
+
+ExitCode run_cluster_init(const CommandLine& line) {
+  auto session = Session::open(line);
+  if (!session.ok()) return fail(session.error().message, ExitCode::Usage);
+  Session& s = **session;
+  CallContext call;
+  call.cancel = CancelToken::make();
+  s.stop.arm([&call] { call.cancel.cancel(); });
+  const auto done = init_cluster(call, s.options, write_stderr);
+  s.stop.disarm();
+  if (call.cancel.cancelled() && !done.ok()) {
+    return fail("interrupted; run `quiver cluster init` again to complete it");
+  }
+  return finish(done);
+}
+
 ExitCode run_version(const CommandLine& line) {
   const Json json{{"name", "quiver"}, {"version", QV_VERSION}};
   return finish(write_stdout(line.json ? json.dump() + "\n" : "quiver " QV_VERSION "\n"));
@@ -216,6 +269,8 @@ ExitCode run_command(const CommandLine& line) {
     case Command::Import: return run_import(line);
     case Command::Export: return run_export(line);
     case Command::Doctor: return run_doctor(line);
+    case Command::Dev: return run_dev(line);
+    case Command::ClusterInit: return run_cluster_init(line);
     case Command::Version: break;
   }
   return run_version(line);

@@ -1,6 +1,7 @@
 #include "app/config.h"
 
 #include <algorithm>
+#include <fstream>
 #include <string_view>
 
 #include <unistd.h>
@@ -16,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kEnvPrefix = "QV_";
 constexpr std::string_view kEnvConfig = "QV_CONFIG";
+constexpr std::size_t kTokenBytesMax = 4096;
 
 std::string find_or_empty(const Environment& environment, std::string_view name) {
   const auto found = environment.find(name);
@@ -55,6 +57,10 @@ class Loader {
         fail(where + "unknown key " + name + did_you_mean(name, names()));
         continue;
       }
+      if (key->is_secret) {
+        fail(where + name + ": a secret is not for a file that others read; " + way_in(*key));
+        continue;
+      }
       apply(*key, std::move(setting), where + name + ": ", folder);
     }
   }
@@ -77,11 +83,17 @@ class Loader {
   void apply_flag(const std::string& name, const std::string& value) {
     const Key* key = find(name);
     if (key == nullptr) return fail("unknown key " + name + did_you_mean(name, names()));
+    if (key->is_secret) {
+      return fail(name + ": a secret is not for a command line, which others see; " + way_in(*key));
+    }
     apply(*key, split_at_commas(*key, value), name + ": ", {});
   }
 
   Result<Options> finish() {
     if (options_.data_dir.empty()) choose_data_dir();
+    read_token();
+    // What is wrong with single keys would only be said again.
+    if (!failure_) check_together();
     if (!failure_) return std::move(options_);
     return *failure_;
   }
@@ -125,6 +137,36 @@ class Loader {
       options_.data_dir = home + "/.local/share/quiver";
     } else {
       fail("data_dir: there is no HOME to derive it from; name a directory with --data");
+    }
+  }
+
+  static std::string way_in(const Key& key) {
+    return "set " + key.env_name() +
+           (key.name == "cluster.token" ? " or cluster.token_file" : std::string());
+  }
+
+  void read_token() {
+    const std::string& file = options_.cluster_token_file;
+    if (file.empty() || !options_.cluster.token.empty()) return;
+    std::ifstream in(file, std::ios::binary);
+    std::string token(kTokenBytesMax + 1, ' ');
+    in.read(token.data(), static_cast<std::streamsize>(token.size()));
+    token.resize(static_cast<std::size_t>(in.gcount()));
+    while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
+    if (!token.empty() && token.size() <= kTokenBytesMax) {
+      options_.cluster.token = std::move(token);
+      return;
+    }
+    fail("cluster.token_file: " + file + " cannot be read, is empty or has more than " +
+         std::to_string(kTokenBytesMax) + " bytes");
+  }
+
+  void check_together() {
+    const auto& cluster = options_.cluster;
+    if (!cluster.is_clustered()) return;
+    if (const auto checked = cluster::check(cluster); !checked.ok()) fail(checked.error());
+    if (options_.server.port == 0) {
+      fail("server.port: a server of a cluster needs one that others can be told; got 0");
     }
   }
 

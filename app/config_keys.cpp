@@ -352,6 +352,112 @@ std::vector<Key> embedding_keys() {
   };
 }
 
+template <typename Member>
+Key secret(std::string name, Member member, std::string meaning) {
+  Key key = text(std::move(name), member, "a text", std::move(meaning));
+  key.show = [](const Options&) { return std::string("\"\""); };
+  key.is_listed = false;
+  key.is_secret = true;
+  return key;
+}
+
+std::vector<Key> cluster_place_keys() {
+  return {
+      choice(
+          "cluster.coordination", [](auto& o) -> auto& { return o.cluster.coordination; },
+          {"embedded", "managed", "etcd"},
+          "embedded: a server that is alone. managed: each of cluster.nodes runs an etcd. etcd: "
+          "there is one."),
+      text(
+          "cluster.name", [](auto& o) -> auto& { return o.cluster.name; },
+          "1 to 64 letters, digits, '-', '_' and '.'",
+          "Tells clusters apart; the same on every server of one."),
+      path(
+          "cluster.token_file", [](auto& o) -> auto& { return o.cluster_token_file; },
+          "File of the secret that servers know each other by, or QV_CLUSTER_TOKEN; 16 bytes at "
+          "least."),
+      secret(
+          "cluster.token", [](auto& o) -> auto& { return o.cluster.token; },
+          "The secret that servers know each other by."),
+      list(
+          "cluster.endpoints", [](auto& o) -> auto& { return o.cluster.endpoints; },
+          "a list of scheme://host:port, such as [\"http://10.0.0.1:2379\"]",
+          "Of the etcd that is there."),
+      text(
+          "cluster.etcd_user", [](auto& o) -> auto& { return o.cluster.etcd_user; }, "a name",
+          "For an etcd that asks; its password by QV_CLUSTER_ETCD_PASSWORD."),
+      secret(
+          "cluster.etcd_password", [](auto& o) -> auto& { return o.cluster.etcd_password; },
+          "Of cluster.etcd_user."),
+      choice(
+          "cluster.discovery", [](auto& o) -> auto& { return o.cluster.discovery; },
+          {"static", "dns"},
+          "How servers are found to join through: cluster.nodes, or the addresses of "
+          "cluster.dns_name too."),
+      list(
+          "cluster.nodes", [](auto& o) -> auto& { return o.cluster.nodes; },
+          "a list of host:port; for managed an odd number, at most 7",
+          "The first servers, as they advertise themselves, the same list on every server."),
+      text(
+          "cluster.dns_name", [](auto& o) -> auto& { return o.cluster.dns_name; }, "host:port",
+          "A name with the addresses of servers of the cluster."),
+  };
+}
+
+std::vector<Key> cluster_self_keys() {
+  return {
+      text(
+          "cluster.host", [](auto& o) -> auto& { return o.cluster.host; }, "a numeric address",
+          "Where other servers are listened for; a private one unless there are certificates."),
+      number(
+          "cluster.port", [](auto& o) -> auto& { return o.cluster.port; }, {1, 65535},
+          "TCP port for other servers."),
+      text(
+          "cluster.advertise_host", [](auto& o) -> auto& { return o.cluster.advertise_host; },
+          "a name or an address", "What other servers reach this one at. Empty: cluster.host."),
+      flag(
+          "cluster.allow_public", [](auto& o) -> auto& { return o.cluster.allow_public; },
+          "Listen for other servers at a public address without certificates, unencrypted."),
+      text(
+          "cluster.label", [](auto& o) -> auto& { return o.cluster.label; },
+          "a text, unique in the cluster", "For people. Empty: the advertised address."),
+      text(
+          "cluster.zone", [](auto& o) -> auto& { return o.cluster.zone; }, "a text",
+          "Servers that fail together, such as a rack; copies of a shard go to different ones."),
+      number(
+          "cluster.weight", [](auto& o) -> auto& { return o.cluster.weight; }, {1, 1000},
+          "Share of the data in comparison to other servers."),
+      number(
+          "cluster.heartbeat_ms", [](auto& o) -> auto& { return o.cluster.heartbeat_ms; },
+          {20, 60'000, "milliseconds"}, "Each server pings each other one so often."),
+      number(
+          "cluster.down_after_ms", [](auto& o) -> auto& { return o.cluster.down_after_ms; },
+          {100, 600'000, "milliseconds"},
+          "A server that is silent for so long is down; at least two heartbeats."),
+      number(
+          "cluster.lease_s", [](auto& o) -> auto& { return o.cluster.lease_s; },
+          {2, 600, "seconds"}, "So long the sign of life of a server that died stays in etcd."),
+      number(
+          "cluster.etcd_client_port", [](auto& o) -> auto& { return o.cluster.etcd_client_port; },
+          {0, 65535}, "Of a managed etcd, on each of cluster.nodes. 0: the server's port and 1."),
+      number(
+          "cluster.etcd_peer_port", [](auto& o) -> auto& { return o.cluster.etcd_peer_port; },
+          {0, 65535}, "Of a managed etcd, on each of cluster.nodes. 0: the server's port and 2."),
+      path(
+          "cluster.etcd_dir", [](auto& o) -> auto& { return o.cluster.etcd_dir; },
+          "Data of a managed etcd. Empty: etcd in the data directory."),
+      path(
+          "cluster.tls.ca", [](auto& o) -> auto& { return o.cluster.tls_ca; },
+          "PEM file of the authority whose certificates servers must show."),
+      path(
+          "cluster.tls.certificate", [](auto& o) -> auto& { return o.cluster.tls_certificate; },
+          "PEM file of this server's certificate, made for its id."),
+      path(
+          "cluster.tls.key", [](auto& o) -> auto& { return o.cluster.tls_key; },
+          "PEM file of the key to it."),
+  };
+}
+
 }  // namespace
 
 std::string Key::env_name() const {
@@ -364,7 +470,8 @@ std::string Key::env_name() const {
 
 std::vector<Key> config_keys() {
   std::vector<Key> keys = general_keys();
-  for (auto* group : {&server_keys, &mcp_keys, &storage_keys, &embedding_keys}) {
+  for (auto* group : {&server_keys, &mcp_keys, &cluster_place_keys, &cluster_self_keys,
+                      &storage_keys, &embedding_keys}) {
     for (auto& key : group()) keys.push_back(std::move(key));
   }
   return keys;
@@ -378,10 +485,14 @@ std::string render_config(const Options& options) {
   std::string section;
   for (const auto& key : config_keys()) {
     if (!key.is_listed) continue;
-    const auto dot = key.name.find('.');
+    const auto dot = key.name.rfind('.');
     const std::string prefix = dot == std::string::npos ? "" : key.name.substr(0, dot);
-    const std::string indent = prefix.empty() ? "" : "  ";
-    if (prefix != section) out += "\n" + prefix + ":\n";
+    const auto depth = prefix.empty() ? 0 : 1 + std::count(prefix.begin(), prefix.end(), '.');
+    const std::string indent(2 * static_cast<std::size_t>(depth), ' ');
+    if (prefix != section) {
+      out += '\n' + indent.substr(std::min<std::size_t>(2, indent.size())) +
+             prefix.substr(prefix.rfind('.') + 1) + ":\n";
+    }
     const bool follows_key = prefix == section && out.back() == '\n';
     section = prefix;
     if (follows_key) out += "\n";

@@ -37,6 +37,8 @@ struct Key {
   std::function<std::string(const Options&)> show;
   /// config.yml has a line for it.
   bool is_listed = true;
+  /// By the environment only: files are read by others, and command lines shown.
+  bool is_secret = false;
 
   /// QV_STORAGE_BLOCK_CACHE_MB for storage.block_cache_mb.
   std::string env_name() const;

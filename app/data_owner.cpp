@@ -38,6 +38,13 @@ std::optional<Result<Json>> DataOwner::invoke(const CallContext& call, std::stri
   return executor_.invoke(call, operation, arguments);
 }
 
+Status DataOwner::open() {
+  if (!enter()) return Error{ErrorCode::Unavailable, "the server is stopping"};
+  Status opened = executor_.open();
+  leave();
+  return opened;
+}
+
 bool DataOwner::enter() {
   const MutexLock lock(mutex_);
   if (is_closing_) return false;

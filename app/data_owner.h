@@ -38,6 +38,10 @@ class DataOwner {
   std::optional<Result<Json>> invoke(const CallContext& call, std::string_view operation,
                                      const Json& arguments);
 
+  /// Opens the data now instead of at the first call. Errors: those of the factory; Unavailable if
+  /// it is closing.
+  Status open();
+
   /// Finishes the calls of other processes and of this one, closes the data, and only then gives
   /// up the directory.
   void close();

@@ -12,6 +12,12 @@ Result<Json> LazyExecutor::invoke(const CallContext& call, std::string_view oper
   return executor->invoke(call, operation, arguments);
 }
 
+Status LazyExecutor::open() {
+  QV_TRY(service::Executor * executor, made());
+  static_cast<void>(executor);
+  return Done{};
+}
+
 Result<service::Executor*> LazyExecutor::made() {
   {
     const MutexLock lock(mutex_);

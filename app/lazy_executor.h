@@ -26,6 +26,8 @@ class LazyExecutor final : public service::Executor {
   service::ChangeSubscription subscribe(service::ChangeListener listener) override {
     return changes_.subscribe(std::move(listener));
   }
+  /// Makes it now instead of at the first call. Errors: the factory's.
+  Status open();
   /// Ends what was made. No call may be running.
   void close();
 

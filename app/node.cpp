@@ -9,6 +9,7 @@
 #include "app/http_head.h"
 #include "app/http_listener.h"
 #include "app/lanes.h"
+#include "cluster/membership_file.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "mcp/connection.h"
@@ -150,8 +151,15 @@ Status Node::serve_stdio(ProtocolStreams streams, StopSwitch& stop) {
 
 Status Node::serve_http(StopSwitch& stop,
                         const std::function<void(const std::string&)>& on_started) {
+  if (!options_.cluster.is_clustered()) QV_CHECK(cluster::check_alone(options_.data_dir));
   // Now rather than at the first request: whoever starts a server wants to know that it works.
-  QV_TRY(const auto role, executor_.attach({}));
+  QV_TRY(const auto role,
+         options_.cluster.is_clustered() ? executor_.open({}) : executor_.attach({}));
+  if (role == SharedExecutor::Role::Client && options_.cluster.is_clustered()) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "data directory " + options_.data_dir +
+                     " is owned by another process: each server of a cluster needs its own"};
+  }
   if (role == SharedExecutor::Role::Client) {
     QV_LOG_INFO("data_forwarded dir=\"{}\" because=\"another process owns it\"", options_.data_dir);
   }

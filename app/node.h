@@ -31,7 +31,8 @@ class Node {
   /// `on_started` gets the URL of the MCP endpoint.
   ///
   /// Errors: FailedPrecondition if the port or the data directory cannot be had; see
-  /// SharedExecutor::attach().
+  /// SharedExecutor::attach(). As a server of a cluster, those of cluster::ClusterNode::start(),
+  /// too.
   Status serve_http(StopSwitch& stop, const std::function<void(const std::string&)>& on_started);
 
  private:

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/options.h"
 #include "core/limits.h"
 #include "embedding/options.h"
 #include "service/engine.h"
@@ -61,6 +62,9 @@ struct Options {
   LogOptions log;
   ServerOptions server;
   McpOptions mcp;
+  cluster::ClusterOptions cluster;
+  /// Where cluster.token comes from unless the environment has it.
+  std::string cluster_token_file;
   storage::Options storage;
   embedding::Options embedding;
 };

@@ -59,6 +59,14 @@ Result<SharedExecutor::Role> SharedExecutor::attach(const CallContext& call) {
   return std::holds_alternative<Owner>(place) ? Role::Owner : Role::Client;
 }
 
+Result<SharedExecutor::Role> SharedExecutor::open(const CallContext& call) {
+  QV_TRY(const auto place, attached(call));
+  const auto* const owner = std::get_if<Owner>(&place);
+  if (owner == nullptr) return Role::Client;
+  QV_CHECK((*owner)->open());
+  return Role::Owner;
+}
+
 void SharedExecutor::forget(const Attached& place) {
   Attached lost;
   const MutexLock lock(mutex_);

@@ -61,6 +61,9 @@ class SharedExecutor final : public service::Executor {
   /// Becomes one or the other now instead of at the first call. Errors: as invoke().
   Result<Role> attach(const CallContext& call);
 
+  /// attach(), and an owner opens the data now. Errors: as attach(), and those of the factory.
+  Result<Role> open(const CallContext& call);
+
   /// Refuses further calls; an owner finishes those under way and gives up the directory.
   void close();
 

@@ -54,6 +54,7 @@ class ClusterHome {
   CoordinationStore& store() noexcept { return *parts_.store; }
   ViewSource& views() noexcept { return *views_; }
   Peers& peers() noexcept { return *parts_.peers; }
+  FanOut& fan_out() noexcept { return fan_out_; }
   ShardHost& host() noexcept { return host_; }
   storage::ShardStore& shard_store() noexcept { return shards_; }
   FailureDetector& detector() noexcept { return detector_; }

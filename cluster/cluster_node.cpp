@@ -174,7 +174,7 @@ Status ClusterNode::try_join(const CallContext& call) {
 
 void ClusterNode::say_waiting(const Error& error) {
   const MutexLock lock(mutex_);
-  if (waiting_for_ == error.message) return;
+  if (closed_ || waiting_for_ == error.message) return;
   waiting_for_ = error.message;
   QV_LOG_WARN("cluster_not_joined remedy=waiting error=\"{}\"", error.message);
 }

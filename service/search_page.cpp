@@ -111,6 +111,13 @@ Status fill_in(const CallContext& call, cluster::Collection& collection, Project
 
 }  // namespace
 
+std::optional<std::vector<MissingShard>> shown(std::vector<cluster::MissingShard> missing) {
+  if (missing.empty()) return std::nullopt;
+  std::vector<MissingShard> out;
+  for (auto& one : missing) out.push_back({one.shard, std::move(one.why)});
+  return out;
+}
+
 Result<SearchPage> search_page(const CallContext& call, cluster::Collection& collection,
                                PagedSearch search) {
   QV_TRY(const auto after, position_of(search));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,19 @@ struct SearchPage {
   /// Shards that did not answer; empty unless Query::allow_partial.
   std::vector<cluster::MissingShard> missing;
 };
+
+/// A shard that an answer lacks, as replies show it.
+struct MissingShard {
+  std::uint32_t shard = 0;
+  std::string reason;
+
+  static constexpr auto fields() {
+    return describe(field("shard", &MissingShard::shard),
+                    field("reason", &MissingShard::reason, "Which server did not answer"));
+  }
+};
+/// Absent if nothing is missing.
+std::optional<std::vector<MissingShard>> shown(std::vector<cluster::MissingShard> missing);
 
 /// Errors: those of Collection::search; InvalidArgument for a wrong cursor, or one behind
 /// limits::kSearchHitsMax hits.

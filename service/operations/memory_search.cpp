@@ -41,6 +41,7 @@ Result<MemorySearchResponse> memory_search(const CallContext& call, Engine& engi
   PagedSearch search;
   QV_TRY(search.query.vector, embed_query(call, *embedder, request.query));
   search.query.filter = request.filter;
+  search.query.allow_partial = request.allow_partial;
   search.limit = request.limit;
   search.min_score = request.min_score;
   search.cursor = request.cursor;
@@ -49,7 +50,7 @@ Result<MemorySearchResponse> memory_search(const CallContext& call, Engine& engi
   search.parts.metadata = detailed;
   search.max_tokens = std::min<std::size_t>(request.max_tokens, reply_tokens(engine));
   QV_TRY(auto page, search_page(call, *collection, std::move(search)));
-  if (page.hits.empty() && !request.cursor) {
+  if (page.hits.empty() && page.missing.empty() && !request.cursor) {
     QV_CHECK(check_filter_fields(call, *collection, request.filter));
   }
 
@@ -58,6 +59,7 @@ Result<MemorySearchResponse> memory_search(const CallContext& call, Engine& engi
   response.next_cursor = std::move(page.next_cursor);
   if (page.advice) response.truncated = true;
   response.advice = std::move(page.advice);
+  response.missing_shards = shown(std::move(page.missing));
   if (detailed) response.embedder = collection->spec().embedder;
   return response;
 }

@@ -9,6 +9,7 @@
 #include "service/cursor.h"
 #include "service/items.h"
 #include "service/operation.h"
+#include "service/search_page.h"
 #include "service/steer.h"
 
 namespace quiver::service {
@@ -24,6 +25,7 @@ struct MemorySearchRequest {
   std::optional<double> min_score;
   ResponseFormat response_format = ResponseFormat::Concise;
   std::uint32_t max_tokens = kSearchTokens;
+  bool allow_partial = false;
   std::optional<std::string> cursor;
 
   static constexpr auto fields() {
@@ -40,6 +42,7 @@ struct MemorySearchRequest {
         field("max_tokens", &R::max_tokens, "Fit hits into this")
             .guarded(100, estimated_tokens(kReplyBytesMax))
             .optional(),
+        field("allow_partial", &R::allow_partial, "Do without servers that are down").optional(),
         field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax));
   }
 };
@@ -49,6 +52,7 @@ struct MemorySearchResponse {
   std::optional<std::string> next_cursor;
   std::optional<bool> truncated;
   std::optional<std::string> advice;
+  std::optional<std::vector<MissingShard>> missing_shards;
   std::optional<std::string> embedder;
 
   static constexpr auto fields() {
@@ -56,7 +60,9 @@ struct MemorySearchResponse {
     return describe(
         field("hits", &R::hits, "Nearest first"), field("next_cursor", &R::next_cursor),
         field("truncated", &R::truncated, "Hits were left to the next page to fit max_tokens"),
-        field("advice", &R::advice, "What to do about that"), field("embedder", &R::embedder));
+        field("advice", &R::advice, "What to do about that"),
+        field("missing_shards", &R::missing_shards, "Not searched; only with allow_partial"),
+        field("embedder", &R::embedder));
   }
 };
 

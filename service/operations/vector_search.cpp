@@ -57,6 +57,7 @@ Result<VectorSearchResponse> vector_search(const CallContext& call, Engine& engi
   PagedSearch search;
   QV_TRY(search.query.vector, query_vector(call, *collection, request));
   search.query.filter = request.filter;
+  search.query.allow_partial = request.allow_partial;
   search.query.exact = request.exact;
   search.query.ef = request.ef.value_or(0);
   search.limit = request.limit;
@@ -67,7 +68,7 @@ Result<VectorSearchResponse> vector_search(const CallContext& call, Engine& engi
   search.parts.vector = request.include_vector;
   search.max_tokens = reply_tokens(engine);
   QV_TRY(auto page, search_page(call, *collection, std::move(search)));
-  if (page.hits.empty() && !request.cursor) {
+  if (page.hits.empty() && page.missing.empty() && !request.cursor) {
     QV_CHECK(check_filter_fields(call, *collection, request.filter));
   }
   VectorSearchResponse response;
@@ -75,6 +76,7 @@ Result<VectorSearchResponse> vector_search(const CallContext& call, Engine& engi
   response.next_cursor = std::move(page.next_cursor);
   if (page.advice) response.truncated = true;
   response.advice = std::move(page.advice);
+  response.missing_shards = shown(std::move(page.missing));
   return response;
 }
 

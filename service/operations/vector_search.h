@@ -9,6 +9,7 @@
 #include "service/cursor.h"
 #include "service/items.h"
 #include "service/operation.h"
+#include "service/search_page.h"
 #include "service/values.h"
 
 namespace quiver::service {
@@ -23,6 +24,7 @@ struct VectorSearchRequest {
   std::optional<std::uint32_t> ef;
   bool include_vector = false;
   ResponseFormat response_format = ResponseFormat::Concise;
+  bool allow_partial = false;
   std::optional<std::string> cursor;
 
   static constexpr auto fields() {
@@ -35,6 +37,7 @@ struct VectorSearchRequest {
         field("ef", &R::ef, "Graph candidates: more find more, slower").between(1, 4096),
         field("include_vector", &R::include_vector).optional(),
         field("response_format", &R::response_format).optional(),
+        field("allow_partial", &R::allow_partial, "Do without servers that are down").optional(),
         field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax));
   }
   void check(const Path& path, Problems& problems) const;
@@ -45,13 +48,15 @@ struct VectorSearchResponse {
   std::optional<std::string> next_cursor;
   std::optional<bool> truncated;
   std::optional<std::string> advice;
+  std::optional<std::vector<MissingShard>> missing_shards;
 
   static constexpr auto fields() {
     using R = VectorSearchResponse;
     return describe(
         field("hits", &R::hits, "Nearest first"), field("next_cursor", &R::next_cursor),
         field("truncated", &R::truncated, "Hits were left to the next page to bound this reply"),
-        field("advice", &R::advice, "What to do about that"));
+        field("advice", &R::advice, "What to do about that"),
+        field("missing_shards", &R::missing_shards, "Not searched; only with allow_partial"));
   }
 };
 

@@ -36,6 +36,10 @@ TEST_CASE("cli: each command is known", "[app][cli]") {
   CHECK(parsed({"import", "x"}).command == Command::Import);
   CHECK(parsed({"export"}).command == Command::Export);
   CHECK(parsed({"doctor"}).command == Command::Doctor);
+  CHECK(parsed({"dev"}).command == Command::Dev);
+  CHECK(parsed({"dev"}).dev_nodes == 3);
+  CHECK(parsed({"dev", "--nodes", "9"}).dev_nodes == 9);
+  CHECK(parsed({"cluster", "init"}).command == Command::ClusterInit);
   CHECK(parsed({"version"}).command == Command::Version);
   CHECK(parsed({"--version"}).command == Command::Version);
   CHECK(parsed({"version", "--json"}).json);
@@ -111,6 +115,16 @@ TEST_CASE("cli: mistakes end with 2 and say what is wrong on stderr", "[app][cli
   CHECK(exit.code == ExitCode::Usage);
   CHECK(exit.out.empty());
   CHECK_THAT(exit.error, Contains(problem));
+}
+
+TEST_CASE("cli: a cluster on this machine has one to nine servers", "[app][cli]") {
+  for (const char* count : {"0", "10", "-1", "two", "2.5"}) {
+    const auto exit = ended({"dev", "--nodes", count});
+    CHECK(exit.code == ExitCode::Usage);
+    CHECK_THAT(exit.error, Contains("--nodes"));
+  }
+  CHECK(ended({"cluster"}).code == ExitCode::Usage);
+  CHECK(ended({"cluster", "leave"}).code == ExitCode::Usage);
 }
 
 TEST_CASE("cli: without a command there is help, and 2", "[app][cli]") {

@@ -273,6 +273,63 @@ TEST_CASE("config: config.yml is what the keys render to, and reads back as the 
   CHECK(render_config(*options) == render_config(expected));
 }
 
+TEST_CASE("config: a server of a cluster", "[app][config]") {
+  const TempDir dir;
+  const auto token = dir.write("token", "a token of the tests\n");
+  const auto file = dir.write("q.yml",
+                              "server: {host: 10.0.0.1}\n"
+                              "cluster:\n  coordination: managed\n  name: pond\n"
+                              "  token_file: token\n  host: 10.0.0.1\n  zone: a\n  weight: 3\n"
+                              "  nodes: ['10.0.0.1:7700', '10.0.0.2:7700', '10.0.0.3:7700']\n");
+  const auto options = load(file);
+  REQUIRE(options.ok());
+  const auto& cluster = options->cluster;
+  CHECK(cluster.is_managed());
+  CHECK(cluster.is_first_member());
+  CHECK(cluster.name == "pond");
+  CHECK(cluster.token == "a token of the tests");
+  CHECK(cluster.nodes.size() == 3);
+  CHECK(cluster.zone == "a");
+  CHECK(cluster.weight == 3);
+  Environment environment = kHome;
+  environment["QV_CLUSTER_TOKEN"] = "another token of them";
+  CHECK(load(file, environment)->cluster.token == "another token of them");
+}
+
+TEST_CASE("config: what cannot be of a cluster is named, all of it", "[app][config]") {
+  const TempDir dir;
+  const auto problem = [&](const std::string& cluster, const std::string& more = "") {
+    return message(load(dir.write("q.yml", more + "cluster: {" + cluster + "}\n")));
+  };
+  const auto even = problem("coordination: managed, nodes: ['h:1', 'h:2']", "server: {port: 0}\n");
+  CHECK_THAT(even, Contains("cluster.nodes: an odd number"));
+  CHECK_THAT(even, Contains("QV_CLUSTER_TOKEN"));
+  CHECK_THAT(even, Contains("server.port"));
+  CHECK_THAT(problem("coordination: etcd"), Contains("cluster.endpoints"));
+  CHECK_THAT(problem("coordination: raft"), Contains("one of embedded, managed, etcd"));
+  CHECK_THAT(problem("heartbeat: 5"), Contains("did you mean cluster.heartbeat_ms?"));
+  CHECK_THAT(problem("tls: {cert: a}"), Contains("unknown key cluster.tls.cert"));
+  CHECK_THAT(problem("token_file: nowhere"), Contains("nowhere cannot be read"));
+  CHECK_THAT(problem("weight: 0"), Contains("between 1 and 1000"));
+  // Of a server that is alone the rest does not matter.
+  CHECK(load(dir.write("q.yml", "cluster: {nodes: ['h:1', 'h:2']}\n")).ok());
+}
+
+TEST_CASE("config: secrets come by the environment alone", "[app][config]") {
+  const TempDir dir;
+  for (const char* key : {"token", "etcd_password"}) {
+    const std::string name = std::string("cluster.") + key;
+    const auto file = dir.write("q.yml", std::string("cluster: {") + key + ": abc}\n");
+    CHECK_THAT(message(load(file)), Contains(name + ": a secret") && Contains("QV_CLUSTER_"));
+    CHECK_THAT(message(load_options({{}, kHome, {{name, "abc"}}})), Contains("command line"));
+  }
+  Environment environment = kHome;
+  environment["QV_CLUSTER_TOKEN"] = "a token of the tests";
+  const auto options = load_options({{}, environment, {}});
+  REQUIRE(options.ok());
+  CHECK_THAT(render_config(*options), !Contains("a token of the tests"));
+}
+
 TEST_CASE("config: names of keys and of variables are unambiguous", "[app][config]") {
   std::set<std::string> names;
   std::set<std::string> variables;

@@ -7,6 +7,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "cluster/coordination/etcd_store.h"
+#include "cluster/founding.h"
 #include "cluster/local_collections.h"
 #include "cluster/node_identity.h"
 #include "cluster/view/keys.h"
@@ -83,6 +85,36 @@ void write_node(NodeCluster& cluster, NodeRecord record) {
   REQUIRE(*etcd->txn(CallContext{}, {{keys::node(record.id), revision}},
                      {{keys::node(record.id), record.to_json().dump()}}) == TxnOutcome::Done);
 }
+
+/// Of which no transaction comes through after the first ones.
+class DyingStore final : public CoordinationStore {
+ public:
+  DyingStore(CoordinationStore& store, int txns) : store_(store), left_(txns) {}
+
+  Result<std::optional<Entry>> get(const CallContext& call, std::string_view key) override {
+    return store_.get(call, key);
+  }
+  Result<Listing> list(const CallContext& call, std::string_view prefix) override {
+    return store_.list(call, prefix);
+  }
+  Result<TxnResult> txn(const CallContext& call, const std::vector<Compare>& compares,
+                        const std::vector<Put>& puts) override {
+    if (left_-- > 0) return store_.txn(call, compares, puts);
+    return Error{ErrorCode::Unavailable, "it has died"};
+  }
+  Result<std::unique_ptr<Lease>> grant(const CallContext& call, std::chrono::seconds ttl,
+                                       LeaseLost on_lost) override {
+    return store_.grant(call, ttl, std::move(on_lost));
+  }
+  Result<std::unique_ptr<Watch>> watch(std::string_view prefix, Revision after,
+                                       WatchCallback callback) override {
+    return store_.watch(prefix, after, std::move(callback));
+  }
+
+ private:
+  CoordinationStore& store_;
+  int left_;
+};
 
 }  // namespace
 
@@ -386,7 +418,13 @@ TEST_CASE("ClusterNode: the servers run their own etcd, and others learn of it f
   auto& second = cluster.settings(1).cluster;
   second.coordination = "managed";
   second.endpoints.clear();
-  second.nodes = {first.rpc_address()};
+  SECTION("by a list") {
+    second.nodes = {first.rpc_address()};
+  }
+  SECTION("by a name") {
+    second.discovery = "dns";
+    second.dns_name = "localhost:" + std::to_string(first.port);
+  }
   // It waits for the one that it is to ask.
   REQUIRE(cluster.begin(1).ok());
   CHECK(cluster.node(1).etcd_pid() == -1);
@@ -395,6 +433,48 @@ TEST_CASE("ClusterNode: the servers run their own etcd, and others learn of it f
   REQUIRE(eventually([&] { return cluster.joined(1); }));
   CHECK(eventually([&] { return cluster.view(0)->nodes.size() == 2; }));
   cluster.stop(1);
+}
+
+TEST_CASE("ClusterNode: a server that was alone moves in with its data", "[cluster][node]") {
+  NodeCluster cluster(1);
+  const auto points = random_points(60, 9);
+  const SystemClock clock;
+  const auto& dir = cluster.settings(0).data_dir;
+  {
+    LocalCollections alone(dir, {}, clock);
+    const auto made = alone.create(CallContext{}, spec_of("pond", 3));
+    REQUIRE(made.ok());
+    REQUIRE(made->collection->upsert(CallContext{}, points).ok());
+    REQUIRE(alone.create(CallContext{}, spec_of("other", 120)).ok());
+  }
+  EtcdOptions options = cluster.etcd().store_options();
+  options.prefix = "/quiver/pond/";
+  const auto store = std::move(EtcdStore::make(cluster.etcd().http(), options)).value();
+  const bool crashes = GENERATE(false, true);
+  if (crashes) {
+    // Founds the cluster, copies a part, and ends.
+    DyingStore dying(*store, 2);
+    REQUIRE_FALSE(move_in(CallContext{}, dir, dying, clock, "pond").ok());
+    CHECK((*MembershipFile::read(dir))->is_moving_in);
+    LocalCollections alone(dir, {}, clock);
+    CHECK_FALSE(alone.list().ok());
+    CHECK(contains(cluster.refused(0), "quiver cluster init"));
+  }
+  if (crashes) CHECK_FALSE(move_in(CallContext{}, dir, *store, clock, "lake").ok());
+  const auto moved = move_in(CallContext{}, dir, *store, clock, "pond");
+  INFO((moved.ok() ? "" : moved.error().message));
+  REQUIRE(moved.ok());
+  // Each collection, its name, and its shards.
+  CHECK(moved->copied + moved->present == 2 * 2 + 123);
+  CHECK((moved->present > 0) == crashes);
+  CHECK(move_in(CallContext{}, dir, *store, clock, "pond")->copied == 0);
+  cluster.start(0);
+  const auto collection = cluster.node(0).find("pond");
+  REQUIRE(collection.ok());
+  const auto answer = (*collection)->search(CallContext{}, query_of(points[0].vector, 10));
+  REQUIRE(answer.ok());
+  CHECK(ids_of(*answer) == nearest(points, points[0].vector, 10));
+  CHECK(cluster.node(0).list()->size() == 2);
 }
 
 TEST_CASE("ClusterNode: what a server says of itself", "[cluster][node]") {

@@ -133,7 +133,8 @@ class FakeCollection final : public cluster::Collection {
     std::stable_sort(hits.begin(), hits.end(),
                      [](const auto& a, const auto& b) { return a.score > b.score; });
     if (hits.size() > query.k) hits.resize(query.k);
-    return cluster::SearchAnswer{std::move(hits), {}};
+    return cluster::SearchAnswer{std::move(hits),
+                                 query.allow_partial ? missing : decltype(missing){}};
   }
   Result<cluster::ScrollPage> scroll(const CallContext&, const std::optional<Filter>& filter,
                                      const std::optional<PointId>& after, std::size_t limit,
@@ -180,6 +181,8 @@ class FakeCollection final : public cluster::Collection {
   /// What every call answers, if set.
   std::optional<Error> fail;
   std::vector<cluster::Query> queries;
+  /// What searches lack that may be partial.
+  std::vector<cluster::MissingShard> missing;
 
  private:
   template <typename Change>

@@ -200,6 +200,27 @@ TEST_CASE("vector_search: exactness reaches the collection", "[service]") {
   CHECK(queries[1].k == 5);
 }
 
+TEST_CASE("searches: only what may be partial is, and names what it lacks", "[service]") {
+  World world;
+  make_raw(world);
+  upsert(world, {{{"id", 1}, {"vector", {1, 0, 0}}}});
+  world.ok("memory_store", {{"items", {{{"text", "a cat"}}}}});
+  world.collections.at("raw").missing = {{2, "shard 2 on server b: it is down"}};
+  world.collections.at("memory").missing = {{0, "shard 0 on server c: it is down"}};
+  const Json named = {{{"shard", 2}, {"reason", "shard 2 on server b: it is down"}}};
+  const auto part = search(world, {{"vector", {1, 0, 0}}, {"allow_partial", true}});
+  CHECK(part["missing_shards"] == named);
+  CHECK(ids_of(part["hits"]) == std::vector<Json>{1});
+  CHECK_FALSE(search(world, {{"vector", {1, 0, 0}}}).contains("missing_shards"));
+  const auto memory = world.ok("memory_search", {{"query", "cat"}, {"allow_partial", true}});
+  CHECK(memory["missing_shards"][0]["shard"] == 0);
+  // Of what is missing nobody knows the fields: a filter that finds nothing may be right.
+  const auto none =
+      search(world, {{"vector", {1, 0, 0}}, {"filter", {{"nowhere", 1}}}, {"allow_partial", true}});
+  CHECK(none["hits"].empty());
+  CHECK(none["missing_shards"] == named);
+}
+
 TEST_CASE("vector_search: refusals", "[service]") {
   World world;
   make_raw(world);
