@@ -75,6 +75,7 @@ class LocalCollections::Opened {
 
   Catalogue& catalogue() noexcept { return *catalogue_; }
   ShardHost& host() noexcept { return host_; }
+  std::shared_ptr<const ClusterView> view() const { return views_->current(); }
   void tidy(const CallContext& call) { catalogue_->tidy(call, self_, host_); }
 
  private:
@@ -153,6 +154,11 @@ Result<std::uint64_t> LocalCollections::drop(const CallContext& call, std::strin
 Result<std::vector<CollectionSpec>> LocalCollections::list() {
   QV_TRY(const auto parts, opened());
   return parts->catalogue().list();
+}
+
+Result<std::shared_ptr<const ClusterView>> LocalCollections::view() {
+  QV_TRY(const auto parts, opened());
+  return parts->view();
 }
 
 bool LocalCollections::purge_expired() {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cluster/collections.h"
+#include "cluster/view/cluster_view.h"
 #include "core/clock.h"
 #include "storage/options.h"
 
@@ -28,6 +29,9 @@ class LocalCollections final : public Collections {
   Result<Created> create(const CallContext& call, CollectionSpec spec) override;
   Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
+
+  /// The cluster of one that this is. Errors: as list().
+  Result<std::shared_ptr<const ClusterView>> view();
 
   /// As ShardHost::purge_expired().
   bool purge_expired();

@@ -1,3 +1,10 @@
+#include "service/operations/cluster_add_node.h"
+#include "service/operations/cluster_get_operation.h"
+#include "service/operations/cluster_get_shard_distribution.h"
+#include "service/operations/cluster_list_nodes.h"
+#include "service/operations/cluster_move_shard.h"
+#include "service/operations/cluster_rebalance.h"
+#include "service/operations/cluster_remove_node.h"
 #include "service/operations/collection_create.h"
 #include "service/operations/collection_delete.h"
 #include "service/operations/collection_info.h"
@@ -16,6 +23,13 @@ namespace quiver::service {
 
 Registry catalogue() {
   return Registry({
+      cluster_add_node_operation(),
+      cluster_get_operation_operation(),
+      cluster_get_shard_distribution_operation(),
+      cluster_list_nodes_operation(),
+      cluster_move_shard_operation(),
+      cluster_rebalance_operation(),
+      cluster_remove_node_operation(),
       collection_create_operation(),
       collection_delete_operation(),
       collection_info_operation(),

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "cluster/admin/cluster_admin.h"
 #include "cluster/collections.h"
 #include "core/clock.h"
 #include "embedding/provider.h"
@@ -33,6 +34,8 @@ struct Engine {
   std::size_t reply_bytes = kReplyBytes;
   /// Where an operation tells what it has changed.
   ChangeHub changes = {};
+  /// Null: nothing can be asked about the cluster.
+  cluster::ClusterAdmin* cluster = nullptr;
 };
 
 }  // namespace quiver::service

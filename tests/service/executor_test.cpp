@@ -33,7 +33,7 @@ TEST_CASE("LocalExecutor: an unknown operation is told what there is", "[service
   const auto error = world.refused("memory_serch", Json::object());
   CHECK(error.code == ErrorCode::NotFound);
   CHECK(error.message.rfind("there is no operation \"memory_serch\"; did you mean memory_search? "
-                            "(operations: collection_create, ",
+                            "(operations: cluster_add_node, ",
                             0) == 0);
 }
 

@@ -33,9 +33,17 @@ Selection read_only() {
 
 const Names kReading{"collection_info", "collection_list", "memory_get",
                      "memory_search",   "vector_scroll",   "vector_search"};
+const Names kClusterReading{"cluster_get_operation", "cluster_get_shard_distribution",
+                            "cluster_list_nodes"};
 
 TEST_CASE("selection: all but the cluster's tools unless told otherwise", "[service]") {
-  CHECK(shown_by({}).size() == catalogue().operations().size());
+  auto expected = Names();
+  const auto all = catalogue();
+  for (const auto& operation : all.operations()) {
+    if (operation.toolset != Toolset::Cluster) expected.insert(operation.name);
+  }
+  CHECK(shown_by({}) == expected);
+  CHECK(shown_by(only({Toolset::Cluster})).size() == all.operations().size() - expected.size());
 }
 
 TEST_CASE("selection: the tools of the chosen sets", "[service]") {
@@ -98,7 +106,12 @@ TEST_CASE("selection: choices that make no sense are refused, all at once", "[se
   CHECK(text.find("mcp.tools.memory_get.description: must be a text of 1 to 2048") !=
         std::string::npos);
   CHECK(text.find("mcp.tools.memory_store.description: ") != std::string::npos);
-  CHECK(text.find("mcp.toolsets: this server has no tools of the set cluster") !=
+}
+
+TEST_CASE("selection: a set without tools cannot be chosen", "[service]") {
+  const auto refused = select(Registry({}), only({Toolset::Cluster}));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message.find("mcp.toolsets: this server has no tools of the set cluster") !=
         std::string::npos);
 }
 
@@ -111,7 +124,9 @@ TEST_CASE("selection: writes that were not selected are refused, whichever surfa
   for (const auto& operation : all.operations()) {
     const auto reply = executor.invoke({}, operation.name, Json::object());
     const bool is_refused = !reply.ok() && reply.error().code == ErrorCode::PermissionDenied;
-    CHECK(is_refused == !kReading.contains(operation.name));
+    const bool reads =
+        kReading.contains(operation.name) || kClusterReading.contains(operation.name);
+    CHECK(is_refused == !reads);
   }
   const auto refused =
       executor.invoke({}, "memory_store", {{"items", Json::array({{{"text", "cat"}}})}});

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/migration/operations.h"
+#include "cluster/placement/distribution.h"
+#include "cluster/placement/plan.h"
+#include "cluster/view/cluster_view.h"
+#include "core/call_context.h"
+#include "thrift/calls.h"
+
+namespace quiver::cluster {
+
+/// A server, by the map and by what it says of itself.
+struct NodeReport {
+  NodeRecord record;
+  bool up = false;
+  std::uint64_t copies = 0;
+  std::uint64_t primaries = 0;
+  /// Absent: it did not answer, and `problem` says why.
+  std::optional<thrift::NodeStatus> status;
+  std::string problem;
+};
+
+struct NodeList {
+  std::uint64_t epoch = 0;
+  /// Without those that are removed; in the order of their ids.
+  std::vector<NodeReport> nodes;
+};
+
+struct ShardReport {
+  std::string collection;
+  ShardId shard{0};
+  ShardState state;
+};
+
+struct ShardDistribution {
+  Distribution nodes;
+  /// By name of the collection and number of the shard.
+  std::vector<ShardReport> shards;
+};
+
+struct RebalanceAnswer {
+  Plan plan;
+  /// What carries it out; absent: nobody does.
+  std::optional<std::string> operation;
+};
+
+struct ShardMoveRequest {
+  std::string collection;
+  ShardId shard{0};
+  /// Id or label; empty: where the primary is.
+  std::string from;
+  std::string to;
+};
+
+struct NodeAdded {
+  NodeRecord node;
+  /// It was a member before.
+  bool already = false;
+};
+
+struct NodeRemoval {
+  NodeRecord node;
+  std::string operation;
+  /// It was asked for before.
+  bool already = false;
+};
+
+enum class OperationState : std::uint8_t { Running = 1, Done = 2, Failed = 3 };
+std::string_view name(OperationState state) noexcept;
+
+struct OperationReport {
+  std::string id;
+  OperationRecord record;
+  OperationState state = OperationState::Running;
+  /// In the order of record.moves; of those that have not begun, what will be their record.
+  std::vector<MoveRecord> moves;
+};
+
+/// What people may ask of a cluster.
+///
+/// All calls: Errors: those of CoordinationStore; FailedPrecondition for changes if there is no
+/// cluster.
+///
+/// Threads: any.
+class ClusterAdmin {
+ public:
+  virtual ~ClusterAdmin() = default;
+
+  /// Asks all servers at once; those that do not answer soon are listed with the reason.
+  virtual Result<NodeList> list_nodes(const CallContext& call) = 0;
+  /// Of one collection, or of all. Errors: NotFound.
+  virtual Result<ShardDistribution> shard_distribution(const CallContext& call,
+                                                       const std::string& collection) = 0;
+  /// Without `plan_id`: what would be done. With it: does exactly that.
+  ///
+  /// Errors: FailedPrecondition if that is not the plan any more, or shards are moving; those of
+  /// plan_rebalance().
+  virtual Result<RebalanceAnswer> rebalance(const CallContext& call,
+                                            const std::optional<std::string>& plan_id) = 0;
+  /// The operation that does it. Errors: those of plan_move(); FailedPrecondition.
+  virtual Result<std::string> move_shard(const CallContext& call,
+                                         const ShardMoveRequest& request) = 0;
+  /// Errors: Unavailable if nobody answers there; PermissionDenied or FailedPrecondition if it is
+  /// no server that may join.
+  virtual Result<NodeAdded> add_node(const CallContext& call, const std::string& address) = 0;
+  /// Begins to empty a server, which is removed once that is done. Errors: NotFound;
+  /// FailedPrecondition for the last one, or if the others cannot take its copies; Unavailable if
+  /// only it has a shard and it cannot be reached.
+  virtual Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) = 0;
+  /// Errors: NotFound.
+  virtual Result<OperationReport> get_operation(const CallContext& call, const std::string& id) = 0;
+};
+
+}  // namespace quiver::cluster

@@ -1,0 +1,295 @@
+#include "cluster/admin/controller.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "cluster/placement/rebalance_planner.h"
+#include "cluster/placement/slots.h"
+#include "cluster/view/keys.h"
+#include "core/log.h"
+
+namespace quiver::cluster {
+namespace {
+
+// Of one round.
+constexpr std::chrono::seconds kRoundTime{30};
+constexpr std::size_t kMovesPerTxn = 100;
+
+Result<NodeRecord> read_node(const Entry& entry) {
+  return NodeRecord::from_json(Json::parse(entry.value, nullptr, false));
+}
+
+}  // namespace
+
+Controller::Controller(Parts parts, NodeId self, const Options& options)
+    : parts_(std::move(parts)),
+      self_(std::move(self)),
+      options_(options),
+      operations_(parts_.store, parts_.clock),
+      records_(parts_.store, self_) {}
+
+Controller::~Controller() {
+  stop();
+}
+
+void Controller::start() {
+  thread_ = std::thread([this] { work(); });
+}
+
+void Controller::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  lease_.reset();
+}
+
+void Controller::work() {
+  while (true) {
+    {
+      const auto until = std::chrono::steady_clock::now() + options_.every;
+      const MutexLock lock(mutex_);
+      while (!stopping_ && std::chrono::steady_clock::now() < until)
+        wake_.wait_until(mutex_, until);
+      if (stopping_) return;
+    }
+    CallContext call;
+    call.deadline = std::chrono::steady_clock::now() + kRoundTime;
+    if (!lead(call)) continue;
+    if (const auto done = tick(call); !done.ok()) {
+      QV_LOG_WARN("controller_round_failed error=\"{}\"", done.error().message);
+    }
+  }
+}
+
+bool Controller::lead(const CallContext& call) {
+  {
+    const MutexLock lock(mutex_);
+    if (lease_ && !lease_lost_) return true;
+    lease_lost_ = false;
+  }
+  lease_.reset();
+  const auto leader = parts_.store.get(call, keys::kLeader);
+  if (!leader.ok() || *leader) return false;
+  auto lease = parts_.store.grant(call, options_.leader_ttl, [this] {
+    const MutexLock lock(mutex_);
+    lease_lost_ = true;
+  });
+  if (!lease.ok()) return false;
+  const std::string key(keys::kLeader);
+  const auto won = parts_.store.txn(call, {{key, Revision{0}}},
+                                    {{key, Json{{"node", self_.text}}.dump(), (*lease)->id()}});
+  if (!won.ok() || won->outcome != TxnOutcome::Done) return false;
+  lease_ = std::move(lease).value();
+  QV_LOG_INFO("controller_leads node={}", self_.text);
+  return true;
+}
+
+Status Controller::tick(const CallContext& call) {
+  QV_CHECK(parts_.views.refresh(call));
+  QV_CHECK(complete_operations(call));
+  const auto view = parts_.views.current();
+  QV_TRY(const auto moves, operations_.moves(call));
+  QV_CHECK(end_hopeless(call, *view, moves));
+  for (const auto& [unused, node] : view->nodes) {
+    if (node.record.state != NodeState::Draining) continue;
+    QV_CHECK(drain(call, *view, node.record, moves));
+  }
+  QV_CHECK(forget_removed(call, *view));
+  return forget_old(call, moves);
+}
+
+Status Controller::complete_operations(const CallContext& call) {
+  QV_TRY(const auto all, operations_.all(call));
+  for (const auto& [id, stored] : all) {
+    if (stored.record.made == stored.record.moves.size()) continue;
+    QV_CHECK(operations_.complete(call, id));
+  }
+  return Done{};
+}
+
+Status Controller::end_hopeless(const CallContext& call, const ClusterView& view,
+                                const Moves& moves) {
+  const auto liveness = parts_.liveness(view);
+  const auto now = parts_.clock.wall_ms();
+  for (const auto& move : moves) {
+    if (move.record.finished()) continue;
+    const auto& to = move.record.move.to;
+    const auto* const node = view.find_node(to);
+    const bool silent = move.record.updated_ms + options_.abandon_after.count() < now;
+    const bool hopeless = node == nullptr || node->record.state == NodeState::Removed ||
+                          liveness.dead.contains(to) || (liveness.down.contains(to) && silent);
+    if (hopeless) QV_CHECK(end_move(call, move));
+  }
+  return Done{};
+}
+
+Status Controller::end_move(const CallContext& call, const Operations::StoredMove& move) {
+  auto record = move.record;
+  bool taken_over = false;
+  // Behind this nobody can hand over to it any more.
+  QV_TRY(
+      const auto unused,
+      records_.change(call, record.move.collection_id, record.move.shard, [&](ShardState& state) {
+        taken_over = state.primary == record.to_copy;
+        return !taken_over && state.copies.erase(record.to_copy) != 0;
+      }));
+  record.phase = taken_over ? MovePhase::Done : MovePhase::Failed;
+  record.error = taken_over ? "" : "the server that it leads to is gone";
+  record.updated_ms = parts_.clock.wall_ms();
+  QV_TRY(const auto ended,
+         decided(parts_.store.txn(call, {{keys::move(move.id), move.revision}},
+                                  {{keys::move(move.id), record.to_json().dump()}})));
+  if (ended == TxnOutcome::Done) {
+    QV_LOG_WARN("move_ended id={} phase={} why=\"{}\"", move.id, name(record.phase), record.error);
+  }
+  return Done{};
+}
+
+Status Controller::drain(const CallContext& call, const ClusterView& view, const NodeRecord& node,
+                         const Moves& moves) {
+  const auto concerns = [&](const Operations::StoredMove& move) {
+    return !move.record.finished() &&
+           (move.record.move.to == node.id || move.record.move.from == node.id);
+  };
+  // Whoever works on these goes on, or end_hopeless() ends them.
+  if (std::any_of(moves.begin(), moves.end(), concerns)) return Done{};
+  QV_TRY(const bool holds, holds_anything(call, node.id));
+  return holds ? drain_further(call, view, node, moves) : remove(call, node.id);
+}
+
+Status Controller::drain_further(const CallContext& call, const ClusterView& view,
+                                 const NodeRecord& node, const Moves& moves) {
+  const auto now = parts_.clock.wall_ms();
+  std::set<std::pair<std::string, ShardId>> busy;
+  for (const auto& move : moves) {
+    const auto& what = move.record.move;
+    if (!move.record.finished()) busy.insert({what.collection_id, what.shard});
+    const bool failed =
+        move.record.phase == MovePhase::Failed || move.record.phase == MovePhase::Aborted;
+    if (failed && what.from == node.id &&
+        move.record.updated_ms + options_.retry_after.count() > now) {
+      return Done{};
+    }
+  }
+  auto plan = plan_rebalance(view, parts_.liveness(view));
+  if (!plan.ok()) {
+    QV_LOG_WARN("drain_waits node={} why=\"{}\"", node.label, plan.error().message);
+    return Done{};
+  }
+  std::vector<Move> away;
+  for (auto& move : plan->moves) {
+    if (move.from != node.id || !move.copy || busy.contains({move.collection_id, move.shard})) {
+      continue;
+    }
+    away.push_back(std::move(move));
+    if (away.size() == kMovesPerTxn) break;
+  }
+  if (away.empty()) return Done{};
+  QV_TRY(const auto there, operations_.find(call, node.id.text));
+  if (!there) {
+    auto record = operations_.record_of(OperationKind::RemoveNode, away);
+    record.node = node.id;
+    QV_CHECK(operations_.begin(call, node.id.text, record, {}));
+    return Done{};
+  }
+  return operations_.extend(call, node.id.text, away);
+}
+
+Result<bool> Controller::holds_anything(const CallContext& call, const NodeId& node) {
+  QV_TRY(const auto shards, parts_.store.list(call, keys::kShards));
+  for (const auto& entry : shards.entries) {
+    QV_TRY(const auto state, ShardState::from_json(Json::parse(entry.value, nullptr, false)));
+    for (const auto& [unused, place] : state.copies) {
+      if (place.node == node) return true;
+    }
+  }
+  // Collections that are being made, and whose shards have no records yet.
+  QV_TRY(const auto creating, parts_.store.list(call, keys::kCreating));
+  for (const auto& entry : creating.entries) {
+    QV_TRY(const auto record, DroppingRecord::from_json(Json::parse(entry.value, nullptr, false)));
+    if (std::binary_search(record.nodes.begin(), record.nodes.end(), node)) return true;
+  }
+  return false;
+}
+
+Status Controller::remove(const CallContext& call, const NodeId& node) {
+  const std::string key = keys::node(node);
+  const std::string slots_key(keys::kSlots);
+  QV_TRY(const auto entry, parts_.store.get(call, key));
+  QV_TRY(const auto slots_entry, parts_.store.get(call, slots_key));
+  if (!entry || !slots_entry) return Done{};
+  QV_TRY(auto record, read_node(*entry));
+  if (record.state != NodeState::Draining) return Done{};
+  record.state = NodeState::Removed;
+  QV_TRY(auto slots, SlotList::from_json(Json::parse(slots_entry->value, nullptr, false)));
+  if (auto without = without_slot(slots, node); without.ok()) slots = std::move(without).value();
+  QV_TRY(const auto removed,
+         decided(parts_.store.txn(
+             call, {{key, entry->revision}, {slots_key, slots_entry->revision}},
+             {{key, record.to_json().dump()}, {slots_key, slots.to_json().dump()}})));
+  // Conflict: somebody else was quicker, or the next round tries again.
+  if (removed == TxnOutcome::Done) {
+    QV_LOG_INFO("node_removed node={} label={}", node.text, record.label);
+    return parts_.views.await(call, removed.revision);
+  }
+  return Done{};
+}
+
+Status Controller::forget_removed(const CallContext& call, const ClusterView& view) {
+  for (const auto& [id, dropping] : view.dropping) {
+    auto left = dropping;
+    std::erase_if(left.nodes, [&](const NodeId& node) {
+      const auto* const known = view.find_node(node);
+      return known == nullptr || known->record.state == NodeState::Removed;
+    });
+    if (left == dropping) continue;
+    const std::string key = keys::join(keys::kDropping, id);
+    QV_TRY(const auto entry, parts_.store.get(call, key));
+    // Empty, it goes with the next server that tidies up.
+    if (!entry || entry->value != dropping.to_json().dump()) continue;
+    QV_TRY(const auto unused, decided(parts_.store.txn(call, {{key, entry->revision}},
+                                                       {{key, left.to_json().dump()}})));
+  }
+  return Done{};
+}
+
+Status Controller::forget_old(const CallContext& call, const Moves& moves) {
+  QV_TRY(auto all, operations_.all(call));
+  std::set<std::string> open;
+  for (const auto& move : moves) {
+    if (!move.record.finished()) open.insert(move.record.operation);
+  }
+  std::set<std::string> kept;
+  for (const auto& [id, unused] : all) kept.insert(id);
+  const auto view = parts_.views.current();
+  std::erase_if(all, [&](const auto& one) {
+    const auto* const node = view->find_node(one.second.record.node);
+    const bool drains = node != nullptr && node->record.state == NodeState::Draining;
+    return open.contains(one.first) || drains ||
+           one.second.record.made < one.second.record.moves.size();
+  });
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+    return a.second.record.started_ms > b.second.record.started_ms;
+  });
+  for (std::size_t i = options_.operations_kept; i < all.size(); ++i) {
+    const std::string key = keys::operation(all[i].first);
+    QV_TRY(const auto gone,
+           decided(parts_.store.txn(call, {{key, all[i].second.revision}}, {{key, std::nullopt}})));
+    if (gone == TxnOutcome::Done) kept.erase(all[i].first);
+  }
+  std::vector<Put> puts;
+  for (const auto& move : moves) {
+    if (!move.record.finished() || kept.contains(move.record.operation)) continue;
+    puts.push_back({keys::move(move.id), std::nullopt});
+    if (puts.size() == kMovesPerTxn) break;
+  }
+  if (puts.empty()) return Done{};
+  QV_TRY(const auto unused, decided(parts_.store.txn(call, {}, puts)));
+  return Done{};
+}
+
+}  // namespace quiver::cluster

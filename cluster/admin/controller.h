@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "cluster/coordination/store.h"
+#include "cluster/migration/operations.h"
+#include "cluster/migration/shard_records.h"
+#include "cluster/placement/layout.h"
+#include "cluster/view/view_source.h"
+#include "core/clock.h"
+#include "core/mutex.h"
+
+namespace quiver::cluster {
+
+/// Brings what people asked for to its end, whatever becomes of the server that they asked: begins
+/// moves, empties and removes draining servers, ends moves to servers that are gone, and forgets
+/// old operations.
+///
+/// Any server may do this, and several at once: everything is a compare-and-swap. A lease on
+/// ctl/leader only keeps the others from doing it in vain.
+///
+/// Threads: any. Works on a thread of its own between start() and stop().
+class Controller {
+ public:
+  struct Options {
+    std::chrono::milliseconds every{1'000};
+    std::chrono::seconds leader_ttl{10};
+    /// A move ends when nothing was heard of it for so long and the server that it leads to is
+    /// down.
+    std::chrono::milliseconds abandon_after{120'000};
+    /// Pause before a draining server's shard is moved again, behind a move that failed.
+    std::chrono::milliseconds retry_after{30'000};
+    /// Operations that have ended and are kept for those who ask.
+    std::size_t operations_kept = 100;
+  };
+  /// All must outlive it.
+  struct Parts {
+    CoordinationStore& store;
+    ViewSource& views;
+    const Clock& clock;
+    /// Which servers are out of reach now.
+    std::function<Liveness(const ClusterView&)> liveness;
+  };
+
+  Controller(Parts parts, NodeId self, const Options& options);
+  /// stop().
+  ~Controller();
+  Controller(const Controller&) = delete;
+  Controller& operator=(const Controller&) = delete;
+
+  void start();
+  void stop();
+  /// One round, whoever leads.
+  ///
+  /// Errors: those of CoordinationStore.
+  Status tick(const CallContext& call);
+  /// Whether this server leads, or does from now on.
+  bool lead(const CallContext& call);
+
+ private:
+  using Moves = std::vector<Operations::StoredMove>;
+
+  void work();
+  Status complete_operations(const CallContext& call);
+  Status end_hopeless(const CallContext& call, const ClusterView& view, const Moves& moves);
+  Status end_move(const CallContext& call, const Operations::StoredMove& move);
+  Status drain(const CallContext& call, const ClusterView& view, const NodeRecord& node,
+               const Moves& moves);
+  Status drain_further(const CallContext& call, const ClusterView& view, const NodeRecord& node,
+                       const Moves& moves);
+  Result<bool> holds_anything(const CallContext& call, const NodeId& node);
+  Status remove(const CallContext& call, const NodeId& node);
+  Status forget_removed(const CallContext& call, const ClusterView& view);
+  Status forget_old(const CallContext& call, const Moves& moves);
+
+  const Parts parts_;
+  const NodeId self_;
+  const Options options_;
+  Operations operations_;
+  ShardRecords records_;
+
+  Mutex mutex_;
+  CondVar wake_;
+  bool stopping_ QV_GUARDED_BY(mutex_) = false;
+  bool lease_lost_ QV_GUARDED_BY(mutex_) = false;
+  /// Of the thread that leads.
+  std::unique_ptr<Lease> lease_;
+  std::thread thread_;
+};
+
+}  // namespace quiver::cluster

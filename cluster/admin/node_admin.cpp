@@ -1,0 +1,310 @@
+#include "cluster/admin/node_admin.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cluster/admin/view_reports.h"
+#include "cluster/placement/manual_move.h"
+#include "cluster/placement/rebalance_planner.h"
+#include "cluster/view/keys.h"
+#include "core/log.h"
+
+namespace quiver::cluster {
+namespace {
+
+constexpr int kAttempts = 10;
+constexpr std::size_t kShardsNamed = 5;
+constexpr std::chrono::milliseconds kLookEvery{50};
+
+Error moving(const Operations::StoredMove& move) {
+  return {ErrorCode::FailedPrecondition,
+          "shard " + std::to_string(raw(move.record.move.shard)) + " of collection \"" +
+              move.record.move.collection + "\" is on the move (operation " +
+              move.record.operation + "); wait until that has ended"};
+}
+
+}  // namespace
+
+std::string_view name(OperationState state) noexcept {
+  switch (state) {
+    case OperationState::Running: return "running";
+    case OperationState::Done: return "done";
+    case OperationState::Failed: break;
+  }
+  return "failed";
+}
+
+NodeAdmin::NodeAdmin(Parts parts, const Options& options)
+    : parts_(std::move(parts)), options_(options), operations_(parts_.store, parts_.clock) {}
+
+Result<std::shared_ptr<const ClusterView>> NodeAdmin::fresh_view(const CallContext& call) {
+  QV_CHECK(parts_.views.refresh(call));
+  return parts_.views.current();
+}
+
+Result<std::vector<Operations::StoredMove>> NodeAdmin::unfinished(const CallContext& call) {
+  QV_TRY(auto moves, operations_.moves(call));
+  std::erase_if(moves, [](const auto& move) { return move.record.finished(); });
+  return moves;
+}
+
+void NodeAdmin::hurry(const CallContext& call) {
+  if (const auto hurried = parts_.controller.tick(call); !hurried.ok()) {
+    QV_LOG_DEBUG("controller_round_failed error=\"{}\"", hurried.error().message);
+  }
+}
+
+Result<NodeList> NodeAdmin::list_nodes(const CallContext& call) {
+  QV_CHECK(call.check());
+  const auto view = parts_.views.current();
+  auto out = list_of(*view, parts_.liveness(*view));
+  thrift::NodeCall asked;
+  asked.context = call;
+  asked.epoch = view->epoch;
+  auto until = std::chrono::steady_clock::now() + options_.status_time;
+  if (call.deadline) until = std::min(until, *call.deadline);
+  asked.context.deadline = until;
+  parts_.fan_out.run(out.nodes.size(), [&](std::size_t i) {
+    auto& node = out.nodes[i];
+    const auto client = parts_.peers.client(*view, node.record.id);
+    auto status =
+        client.ok() ? (*client)->status(asked).result : Result<thrift::NodeStatus>(client.error());
+    if (status.ok()) {
+      node.status = std::move(status).value();
+    } else {
+      node.problem = status.error().message;
+    }
+  });
+  return out;
+}
+
+Result<ShardDistribution> NodeAdmin::shard_distribution(const CallContext& call,
+                                                        const std::string& collection) {
+  QV_CHECK(call.check());
+  const auto view = parts_.views.current();
+  return shards_of(*view, parts_.liveness(*view), collection);
+}
+
+Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
+                                             const std::optional<std::string>& plan_id) {
+  if (plan_id) {
+    // Asked for a second time, by a client whose first call was lost.
+    QV_TRY(const auto there, operations_.find(call, *plan_id));
+    if (there && there->record.kind == OperationKind::Rebalance) {
+      RebalanceAnswer out;
+      for (const auto& one : there->record.moves) out.plan.moves.push_back(one.move);
+      out.operation = *plan_id;
+      return out;
+    }
+  }
+  QV_TRY(const auto view, fresh_view(call));
+  QV_TRY(const auto busy, unfinished(call));
+  if (!busy.empty()) return moving(busy.front());
+  QV_TRY(auto plan, plan_rebalance(*view, parts_.liveness(*view), {Operations::kMovesMax}));
+  RebalanceAnswer out{std::move(plan), std::nullopt};
+  if (!plan_id) return out;
+  const std::string id = out.plan.plan_id();
+  if (id != *plan_id) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "plan_id: the cluster has changed since that plan was made; ask for a new one "
+                 "with dry_run"};
+  }
+  if (out.plan.empty()) return out;
+  const auto moved = std::all_of(out.plan.moves.begin(), out.plan.moves.end(),
+                                 [](const Move& move) { return move.copy && move.from; });
+  if (!moved || !out.plan.role_swaps.empty()) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "the plan makes copies in addition or swaps primaries, which needs collections "
+                 "with more than one copy of a shard"};
+  }
+  const auto record = operations_.record_of(OperationKind::Rebalance, out.plan.moves);
+  QV_TRY(const bool begun, operations_.begin(call, id, record, {}));
+  static_cast<void>(begun);
+  out.operation = id;
+  return out;
+}
+
+Result<std::string> NodeAdmin::move_shard(const CallContext& call,
+                                          const ShardMoveRequest& request) {
+  const std::string id = (call.request_id.empty() ? RequestId::random() : call.request_id).hex();
+  QV_TRY(const auto there, operations_.find(call, id));
+  if (there) return id;
+  QV_TRY(const auto view, fresh_view(call));
+  QV_TRY(const auto to, node_named(*view, request.to));
+  QV_TRY(auto wanted, shards_of(*view, parts_.liveness(*view), request.collection));
+  const auto shard =
+      std::find_if(wanted.shards.begin(), wanted.shards.end(), [&](const ShardReport& one) {
+        return one.collection == request.collection && one.shard == request.shard;
+      });
+  if (shard == wanted.shards.end()) {
+    return Error{ErrorCode::NotFound, "shard: collection \"" + request.collection +
+                                          "\" has shards 0 to " +
+                                          std::to_string(wanted.shards.size() - 1) + ", got " +
+                                          std::to_string(raw(request.shard))};
+  }
+  NodeId from;
+  if (request.from.empty()) {
+    from = *shard->state.primary_node();
+  } else {
+    QV_TRY(const auto named, node_named(*view, request.from));
+    from = named.id;
+  }
+  QV_TRY(auto move,
+         plan_move(*view, parts_.liveness(*view), request.collection, request.shard, from, to.id));
+  QV_TRY(const auto busy, unfinished(call));
+  for (const auto& other : busy) {
+    const auto& what = other.record.move;
+    if (what.collection_id == move.collection_id && what.shard == move.shard) return moving(other);
+  }
+  std::vector<Move> moves{std::move(move)};
+  const auto record = operations_.record_of(OperationKind::MoveShard, std::move(moves));
+  QV_TRY(const bool begun, operations_.begin(call, id, record, {}));
+  static_cast<void>(begun);
+  return id;
+}
+
+Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string& address) {
+  QV_TRY(const auto client, parts_.peers.client_at(address));
+  auto greeting = call;
+  if (!greeting.deadline) {
+    greeting.deadline = std::chrono::steady_clock::now() + options_.status_time;
+  }
+  auto node = client->greet(greeting);
+  if (!node.ok()) {
+    return Error{node.error().code,
+                 "no node of this cluster answers at " + address + ": " + node.error().message};
+  }
+  QV_TRY(const auto view, fresh_view(call));
+  if (const auto* const known = view->find_node({node->id})) {
+    if (known->record.state != NodeState::Removed) return NodeAdded{known->record, true};
+    return Error{ErrorCode::FailedPrecondition,
+                 "node " + node->id +
+                     " was removed and may not come back; start it with an empty data directory"};
+  }
+  QV_TRY(auto record,
+         parts_.admit ? parts_.admit(call, *node, address) : await_member(call, *node, address));
+  return NodeAdded{std::move(record), false};
+}
+
+Result<NodeRecord> NodeAdmin::await_member(const CallContext& call,
+                                           const thrift::NodeIdentity& node,
+                                           const std::string& address) {
+  Mutex mutex;
+  CondVar never;
+  const auto until = std::chrono::steady_clock::now() + options_.join_time;
+  while (std::chrono::steady_clock::now() < until && call.check().ok()) {
+    QV_TRY(const auto view, fresh_view(call));
+    if (const auto* const known = view->find_node({node.id})) return known->record;
+    const MutexLock lock(mutex);
+    never.wait_until(mutex, std::chrono::steady_clock::now() + kLookEvery);
+  }
+  return Error{ErrorCode::FailedPrecondition,
+               "node " + node.id + " answers at " + address +
+                   " and has not joined yet: it does so by itself once its config names nodes of "
+                   "this cluster; its log says what it waits for"};
+}
+
+Status NodeAdmin::check_removal(const ClusterView& view, const NodeRecord& node) const {
+  const bool others = std::any_of(view.nodes.begin(), view.nodes.end(), [&](const auto& one) {
+    return one.first != node.id && one.second.record.state == NodeState::Active;
+  });
+  if (!others) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "node \"" + node.label + "\" is the last active one: add another first"};
+  }
+  const auto liveness = parts_.liveness(view);
+  const auto reachable = [&](const NodeId& id) {
+    return !liveness.down.contains(id) && !liveness.dead.contains(id);
+  };
+  std::size_t stuck = 0;
+  std::string named;
+  for (const auto& [collection, one] : view.collections) {
+    for (std::size_t i = 0; i < one->shards.size(); ++i) {
+      const auto& state = one->shards[i];
+      bool here = false;
+      bool elsewhere = false;
+      for (const auto& copy : state.in_sync) {
+        const auto& at = state.copies.at(copy).node;
+        here = here || at == node.id;
+        elsewhere = elsewhere || reachable(at);
+      }
+      if (!here || elsewhere || ++stuck > kShardsNamed) continue;
+      named += (named.empty() ? "" : ", ") + collection + '/' + std::to_string(i);
+    }
+  }
+  if (stuck > 0) {
+    return Error{ErrorCode::Unavailable, "node \"" + node.label +
+                                             "\" cannot be reached and has the only copy of " +
+                                             std::to_string(stuck) + " shards (" + named +
+                                             "): bring it back, or delete these collections"};
+  }
+  // Whether the others can take what it has.
+  auto drained = view;
+  drained.nodes.at(node.id).record.state = NodeState::Draining;
+  QV_CHECK(plan_rebalance(drained, liveness));
+  return Done{};
+}
+
+Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::string& wanted) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    QV_TRY(const auto view, fresh_view(call));
+    QV_TRY(auto node, node_named(*view, wanted));
+    const std::string id = node.id.text;
+    if (node.state == NodeState::Draining) return NodeRemoval{std::move(node), id, true};
+    QV_CHECK(check_removal(*view, node));
+    const std::string key = keys::node(node.id);
+    const std::string slots(keys::kSlots);
+    QV_TRY(const auto entry, parts_.store.get(call, key));
+    QV_TRY(const auto slots_entry, parts_.store.get(call, slots));
+    if (!entry || !slots_entry || entry->value != node.to_json().dump()) continue;
+    node.state = NodeState::Draining;
+    auto record = operations_.record_of(OperationKind::RemoveNode, {});
+    record.node = node.id;
+    // The list of slots is written by all that add or remove servers: of two who would remove the
+    // last two of them one conflicts.
+    QV_TRY(const bool begun,
+           operations_.begin(call, id, record,
+                             {{{key, entry->revision}, {slots, slots_entry->revision}},
+                              {{key, node.to_json().dump()}, {slots, slots_entry->value}}}));
+    if (!begun) continue;
+    QV_LOG_INFO("node_drains node={} label={}", id, node.label);
+    hurry(call);
+    return NodeRemoval{std::move(node), id, false};
+  }
+  return Error{ErrorCode::Unavailable, "the record of the node keeps changing; try again"};
+}
+
+Result<OperationReport> NodeAdmin::get_operation(const CallContext& call, const std::string& id) {
+  QV_CHECK(call.check());
+  const Error unknown{ErrorCode::NotFound, "there is no operation \"" + id +
+                                               "\"; those that ended long ago are forgotten"};
+  QV_TRY(auto stored, operations_.find(call, id));
+  if (!stored) return unknown;
+  OperationReport out{id, std::move(stored->record), OperationState::Running, {}};
+  bool all_ended = true;
+  bool all_done = true;
+  for (const auto& one : out.record.moves) {
+    QV_TRY(const auto entry, parts_.store.get(call, keys::move(one.id)));
+    MoveRecord move;
+    move.move = one.move;
+    if (entry) {
+      QV_TRY(move, MoveRecord::parse(entry->value));
+    }
+    all_ended = all_ended && move.finished();
+    all_done = all_done && move.phase == MovePhase::Done;
+    out.moves.push_back(std::move(move));
+  }
+  if (out.record.kind == OperationKind::RemoveNode) {
+    // Moves that fail are followed by others until the node is empty.
+    QV_TRY(const auto node, parts_.store.get(call, keys::node(out.record.node)));
+    QV_TRY(const auto record, node ? NodeRecord::from_json(Json::parse(node->value, nullptr, false))
+                                   : Result<NodeRecord>(unknown));
+    if (record.state == NodeState::Removed) out.state = OperationState::Done;
+    if (record.state == NodeState::Active) out.state = OperationState::Failed;
+    return out;
+  }
+  if (all_ended) out.state = all_done ? OperationState::Done : OperationState::Failed;
+  return out;
+}
+
+}  // namespace quiver::cluster

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <functional>
+
+#include "cluster/admin/cluster_admin.h"
+#include "cluster/admin/controller.h"
+#include "cluster/fan_out.h"
+#include "cluster/peers.h"
+#include "cluster/view/view_source.h"
+
+namespace quiver::cluster {
+
+/// The administration of a cluster, from any of its servers.
+class NodeAdmin final : public ClusterAdmin {
+ public:
+  /// Makes the server that answered at an address a member. Errors: whatever keeps it out.
+  using Admit = std::function<Result<NodeRecord>(
+      const CallContext& call, const thrift::NodeIdentity& node, const std::string& address)>;
+  /// All must outlive it.
+  struct Parts {
+    CoordinationStore& store;
+    ViewSource& views;
+    Peers& peers;
+    FanOut& fan_out;
+    Controller& controller;
+    const Clock& clock;
+    /// Which servers are out of reach now.
+    std::function<Liveness(const ClusterView&)> liveness;
+    /// May be empty: then servers can only join by themselves.
+    Admit admit;
+  };
+  struct Options {
+    /// For a server to say how it is.
+    std::chrono::milliseconds status_time{2'000};
+    /// For a server that answers, to become a member by itself.
+    std::chrono::milliseconds join_time{10'000};
+  };
+  NodeAdmin(Parts parts, const Options& options);
+
+  Result<NodeList> list_nodes(const CallContext& call) override;
+  Result<ShardDistribution> shard_distribution(const CallContext& call,
+                                               const std::string& collection) override;
+  Result<RebalanceAnswer> rebalance(const CallContext& call,
+                                    const std::optional<std::string>& plan_id) override;
+  Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;
+  Result<NodeAdded> add_node(const CallContext& call, const std::string& address) override;
+  Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) override;
+  Result<OperationReport> get_operation(const CallContext& call, const std::string& id) override;
+
+ private:
+  /// As it is now, not as it was when the watch last told.
+  Result<std::shared_ptr<const ClusterView>> fresh_view(const CallContext& call);
+  Result<std::vector<Operations::StoredMove>> unfinished(const CallContext& call);
+  /// Errors: FailedPrecondition if it does not become one in time.
+  Result<NodeRecord> await_member(const CallContext& call, const thrift::NodeIdentity& node,
+                                  const std::string& address);
+  Status check_removal(const ClusterView& view, const NodeRecord& node) const;
+  /// Moves begin now, not with the next round of whoever leads.
+  void hurry(const CallContext& call);
+
+  const Parts parts_;
+  const Options options_;
+  Operations operations_;
+};
+
+}  // namespace quiver::cluster

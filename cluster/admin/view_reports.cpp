@@ -1,0 +1,87 @@
+#include "cluster/admin/view_reports.h"
+
+#include <utility>
+
+#include "core/text.h"
+
+namespace quiver::cluster {
+namespace {
+
+// Names that a message lists.
+constexpr std::size_t kNamed = 20;
+constexpr std::size_t kShownBytes = 80;
+
+std::string shown(const std::string& text) {
+  return '"' + std::string(utf8_prefix(text, kShownBytes)) + '"';
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < names.size() && i < kNamed; ++i) {
+    if (i > 0) out += ", ";
+    out += names[i];
+  }
+  if (names.size() > kNamed) out += " and " + std::to_string(names.size() - kNamed) + " more";
+  return out;
+}
+
+}  // namespace
+
+NodeList list_of(const ClusterView& view, const Liveness& liveness) {
+  NodeList out;
+  out.epoch = view.epoch;
+  for (const auto& [id, node] : view.nodes) {
+    if (node.record.state == NodeState::Removed) continue;
+    NodeReport report;
+    report.record = node.record;
+    report.up = !liveness.down.contains(id) && !liveness.dead.contains(id);
+    for (const auto& [unused, collection] : view.collections) {
+      for (const auto& state : collection->shards) {
+        for (const auto& [copy, place] : state.copies) {
+          if (place.node != id) continue;
+          ++report.copies;
+          if (copy == state.primary) ++report.primaries;
+        }
+      }
+    }
+    out.nodes.push_back(std::move(report));
+  }
+  return out;
+}
+
+Result<ShardDistribution> shards_of(const ClusterView& view, const Liveness& liveness,
+                                    const std::string& collection) {
+  ShardDistribution out{distribution_of(view, liveness), {}};
+  if (!collection.empty() && view.find_collection(collection) == nullptr) {
+    std::vector<std::string> names;
+    for (const auto& [known, unused] : view.collections) names.push_back(known);
+    return Error{ErrorCode::NotFound,
+                 "collection " + shown(collection) + " not found. " +
+                     (names.empty() ? "There are none." : "Collections: " + listed(names) + ".")};
+  }
+  for (const auto& [known, one] : view.collections) {
+    if (!collection.empty() && known != collection) continue;
+    for (std::uint32_t i = 0; i < one->shards.size(); ++i) {
+      out.shards.push_back({known, ShardId{i}, one->shards[i]});
+    }
+  }
+  return out;
+}
+
+Result<NodeRecord> node_named(const ClusterView& view, const std::string& wanted) {
+  std::vector<std::string> names;
+  for (const auto& [id, node] : view.nodes) {
+    if (node.record.state == NodeState::Removed) {
+      if (id.text == wanted) {
+        return Error{ErrorCode::NotFound, "node " + shown(wanted) + " was removed"};
+      }
+      continue;
+    }
+    if (id.text == wanted || node.record.label == wanted) return node.record;
+    names.push_back(node.record.label.empty() ? id.text : node.record.label + " (" + id.text + ')');
+  }
+  return Error{ErrorCode::NotFound,
+               "there is no node " + shown(wanted) + ". Nodes: " + listed(names) + '.'};
+}
+
+}  // namespace quiver::cluster

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "cluster/admin/cluster_admin.h"
+#include "cluster/placement/layout.h"
+
+/// What a view says to people. Pure.
+namespace quiver::cluster {
+
+/// The servers that are not removed, without what they say of themselves.
+NodeList list_of(const ClusterView& view, const Liveness& liveness);
+/// Errors: NotFound naming the collections there are.
+Result<ShardDistribution> shards_of(const ClusterView& view, const Liveness& liveness,
+                                    const std::string& collection);
+/// The server of that id or label that is not removed. Errors: NotFound naming those there are.
+Result<NodeRecord> node_named(const ClusterView& view, const std::string& wanted);
+
+}  // namespace quiver::cluster

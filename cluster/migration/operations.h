@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/coordination/store.h"
+#include "cluster/migration/move_record.h"
+#include "core/clock.h"
+
+namespace quiver::cluster {
+
+enum class OperationKind : std::uint8_t { Rebalance = 1, MoveShard = 2, RemoveNode = 3 };
+std::string_view name(OperationKind kind) noexcept;
+
+/// A move of an operation, by the id of its record.
+struct OperationMove {
+  std::string id;
+  Move move;
+
+  bool operator==(const OperationMove&) const = default;
+};
+
+/// What a person asked for and what takes a while, key ops/<id>.
+struct OperationRecord {
+  OperationKind kind = OperationKind::Rebalance;
+  /// That is removed; empty for other kinds.
+  NodeId node;
+  /// In the order in which they were decided.
+  std::vector<OperationMove> moves;
+  /// So many of them, from the first on, have their records.
+  std::uint64_t made = 0;
+  std::int64_t started_ms = 0;
+
+  bool operator==(const OperationRecord&) const = default;
+  Json to_json() const;
+  /// Errors: Corruption if to_json() does not make this.
+  static Result<OperationRecord> from_json(const Json& json);
+};
+
+/// The operations and moves in the store.
+///
+/// An operation is written with all that it will move, before the first move begins: whoever finds
+/// it incomplete completes it.
+///
+/// Threads: any. `store` and `clock` must outlive it.
+class Operations {
+ public:
+  Operations(CoordinationStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+
+  struct Stored {
+    OperationRecord record;
+    Revision revision{0};
+  };
+  struct StoredMove {
+    std::string id;
+    MoveRecord record;
+    Revision revision{0};
+  };
+
+  /// Most moves of one operation: so that its record fits into a transaction.
+  static constexpr std::size_t kMovesMax = 1000;
+
+  Result<std::optional<Stored>> find(const CallContext& call, std::string_view id);
+  /// In order of id.
+  Result<std::vector<std::pair<std::string, Stored>>> all(const CallContext& call);
+  Result<std::vector<StoredMove>> moves(const CallContext& call);
+
+  /// The record of an operation that moves this.
+  OperationRecord record_of(OperationKind kind, std::vector<Move> moves) const;
+  /// Writes an operation and begins its moves, along with what `beside` puts; of one that is there
+  /// already, nothing. False: a compare of `beside` did not hold.
+  struct Beside {
+    std::vector<Compare> compares;
+    std::vector<Put> puts;
+  };
+  Result<bool> begin(const CallContext& call, const std::string& id, const OperationRecord& record,
+                     const Beside& beside);
+  /// Adds moves to one and begins them.
+  ///
+  /// Errors: NotFound if there is none; ResourceExhausted beyond kMovesMax.
+  Status extend(const CallContext& call, const std::string& id, const std::vector<Move>& more);
+  /// Begins the moves of an operation that have not begun.
+  Status complete(const CallContext& call, const std::string& id);
+
+ private:
+  CoordinationStore& store_;
+  const Clock& clock_;
+};
+
+}  // namespace quiver::cluster

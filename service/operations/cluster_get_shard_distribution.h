@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/limits.h"
+#include "service/cluster_words.h"
+#include "service/operation.h"
+
+namespace quiver::service {
+
+struct ClusterGetShardDistributionRequest {
+  std::optional<std::string> collection;
+
+  static constexpr auto fields() {
+    using R = ClusterGetShardDistributionRequest;
+    return describe(
+        field("collection", &R::collection).guarded(1, limits::kCollectionNameBytesMax));
+  }
+};
+
+struct ClusterNodeLoad {
+  std::string node;
+  std::string name;
+  std::string state;
+  bool up = false;
+  std::uint64_t shards = 0;
+  std::uint64_t primaries = 0;
+  double target = 0.0;
+
+  static constexpr auto fields() {
+    using R = ClusterNodeLoad;
+    return describe(field("node", &R::node), field("name", &R::name), field("state", &R::state),
+                    field("up", &R::up), field("shards", &R::shards),
+                    field("primaries", &R::primaries),
+                    field("target", &R::target, "Shards that it should have"));
+  }
+};
+
+struct ClusterShardCopy {
+  std::string node;
+  std::string state;
+
+  static constexpr auto fields() {
+    using R = ClusterShardCopy;
+    return describe(field("node", &R::node), field("state", &R::state, "primary, copy, filling"));
+  }
+};
+
+struct ClusterShard {
+  std::string collection;
+  std::uint32_t shard = 0;
+  std::vector<ClusterShardCopy> copies;
+
+  static constexpr auto fields() {
+    using R = ClusterShard;
+    return describe(field("collection", &R::collection), field("shard", &R::shard),
+                    field("copies", &R::copies));
+  }
+};
+
+struct ClusterGetShardDistributionResponse {
+  std::uint64_t epoch = 0;
+  std::vector<ClusterNodeLoad> nodes;
+  std::vector<ClusterShard> shards;
+  std::uint64_t copies_missing = 0;
+  double max_over_mean = 1.0;
+  std::optional<std::string> advice;
+
+  static constexpr auto fields() {
+    using R = ClusterGetShardDistributionResponse;
+    return describe(field("epoch", &R::epoch), field("nodes", &R::nodes),
+                    field("shards", &R::shards), field("copies_missing", &R::copies_missing),
+                    field("max_over_mean", &R::max_over_mean, "1: perfectly even"),
+                    field("advice", &R::advice, "How to see the rest"));
+  }
+};
+
+/// Which server has which shard. Errors: see ClusterAdmin::shard_distribution.
+Result<ClusterGetShardDistributionResponse> cluster_get_shard_distribution(
+    const CallContext& call, Engine& engine, const ClusterGetShardDistributionRequest& request);
+
+Operation cluster_get_shard_distribution_operation();
+
+}  // namespace quiver::service

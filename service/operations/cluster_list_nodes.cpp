@@ -1,0 +1,69 @@
+#include "service/operations/cluster_list_nodes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "service/steer.h"
+
+namespace quiver::service {
+namespace {
+
+ClusterNode shown_node(const cluster::NodeReport& report) {
+  ClusterNode out;
+  out.id = report.record.id.text;
+  out.name = report.record.label;
+  out.state = cluster::name(report.record.state);
+  out.up = report.up;
+  out.rpc_address = report.record.rpc_address;
+  out.http_address = report.record.http_address;
+  if (!report.record.zone.empty()) out.zone = report.record.zone;
+  out.weight = report.record.weight;
+  out.version = report.record.version;
+  out.shards = report.copies;
+  out.primaries = report.primaries;
+  if (report.status) {
+    const auto& status = *report.status;
+    out.load = status.load;
+    out.memory_bytes = status.memory_bytes;
+    out.disk_bytes_total = status.disk_bytes_total;
+    out.disk_bytes_free = status.disk_bytes_free;
+    out.uptime_ms = static_cast<std::uint64_t>(status.uptime.count());
+    std::uint64_t points = 0;
+    for (const auto& shard : status.shards) points += shard.counts.points;
+    out.points = points;
+  }
+  if (!report.problem.empty()) out.problem = report.problem;
+  return out;
+}
+
+}  // namespace
+
+Result<ClusterListNodesResponse> cluster_list_nodes(const CallContext& call, Engine& engine,
+                                                    const ClusterListNodesRequest& request) {
+  QV_TRY(auto* const admin, admin_of(engine));
+  QV_TRY(auto list, admin->list_nodes(call));
+  ClusterListNodesResponse response;
+  response.epoch = list.epoch;
+  std::string known;
+  for (const auto& node : list.nodes) {
+    known += (known.empty() ? "" : ", ") + node.record.label + " (" + node.record.id.text + ')';
+    const auto& wanted = request.node;
+    if (wanted && *wanted != node.record.id.text && *wanted != node.record.label) continue;
+    response.nodes.push_back(shown_node(node));
+  }
+  if (request.node && response.nodes.empty()) {
+    return Error{ErrorCode::NotFound,
+                 "there is no node " + shown(*request.node) + ". Nodes: " + known + '.'};
+  }
+  return response;
+}
+
+Operation cluster_list_nodes_operation() {
+  return operation(
+      About{"cluster_list_nodes", "List nodes",
+            "Nodes of the cluster: state, addresses, shards, load, disk.", Toolset::Cluster,
+            Access::Read, Effects{false, true}, Route{"GET", "/v1/cluster/nodes"}},
+      &cluster_list_nodes);
+}
+
+}  // namespace quiver::service

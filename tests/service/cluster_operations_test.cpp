@@ -1,0 +1,283 @@
+// What the tools of a cluster ask of it and make of its answers. The cluster is one that says what
+// the test put into it.
+
+#include "service/cluster_words.h"
+#include "world.h"
+
+namespace quiver::service {
+namespace {
+
+std::string id_of(char digit) {
+  return std::string(32, digit);
+}
+
+cluster::Move a_move(std::uint32_t shard) {
+  return {"notes",
+          id_of('c'),
+          ShardId{shard},
+          CopyId{id_of('1')},
+          NodeId{id_of('a')},
+          NodeId{id_of('b')},
+          cluster::MoveReason::Balance};
+}
+
+class FakeAdmin final : public cluster::ClusterAdmin {
+ public:
+  Result<cluster::NodeList> list_nodes(const CallContext&) override { return nodes; }
+  Result<cluster::ShardDistribution> shard_distribution(const CallContext&,
+                                                        const std::string& collection) override {
+    asked = collection;
+    return distribution;
+  }
+  Result<cluster::RebalanceAnswer> rebalance(const CallContext&,
+                                             const std::optional<std::string>& plan_id) override {
+    asked = plan_id.value_or("plan");
+    cluster::RebalanceAnswer out{plan, std::nullopt};
+    if (plan_id) out.operation = *plan_id;
+    return out;
+  }
+  Result<std::string> move_shard(const CallContext&,
+                                 const cluster::ShardMoveRequest& request) override {
+    asked = request.collection + '/' + std::to_string(raw(request.shard)) + ' ' + request.from +
+            ">" + request.to;
+    return std::string("op-1");
+  }
+  Result<cluster::NodeAdded> add_node(const CallContext&, const std::string& address) override {
+    asked = address;
+    return cluster::NodeAdded{nodes.nodes.at(1).record, true};
+  }
+  Result<cluster::NodeRemoval> remove_node(const CallContext&, const std::string& node) override {
+    asked = node;
+    auto record = nodes.nodes.at(0).record;
+    record.state = cluster::NodeState::Draining;
+    return cluster::NodeRemoval{record, record.id.text, false};
+  }
+  Result<cluster::OperationReport> get_operation(const CallContext&,
+                                                 const std::string& id) override {
+    if (id != operation.id) return Error{ErrorCode::NotFound, "there is no operation " + id};
+    return operation;
+  }
+
+  std::string asked;
+  cluster::NodeList nodes;
+  cluster::ShardDistribution distribution;
+  cluster::Plan plan;
+  cluster::OperationReport operation;
+};
+
+struct Cluster : World {
+  Cluster() {
+    admin.nodes.epoch = 7;
+    for (const char digit : {'a', 'b'}) {
+      cluster::NodeReport report;
+      report.record.id = NodeId{id_of(digit)};
+      report.record.label = std::string("node-") + digit;
+      report.record.rpc_address = "10.0.0.1:7700";
+      report.record.http_address = "10.0.0.1:6333";
+      report.record.state = cluster::NodeState::Active;
+      admin.nodes.nodes.push_back(report);
+    }
+    auto& first = admin.nodes.nodes.front();
+    first.up = true;
+    first.copies = 3;
+    first.primaries = 2;
+    first.record.zone = "rack-1";
+    first.status.emplace();
+    first.status->load = 0.5;
+    first.status->disk_bytes_total = 100;
+    first.status->disk_bytes_free = 40;
+    first.status->shards = {{"c", ShardId{0}, "active", {5, 0, 0}, {}},
+                            {"c", ShardId{1}, "active", {6, 0, 0}, {}}};
+    admin.nodes.nodes.back().problem = "connection refused";
+    engine.cluster = &admin;
+  }
+  FakeAdmin admin;
+};
+
+TEST_CASE("cluster_list_nodes: says of each node what is known of it", "[service]") {
+  Cluster world;
+  const auto reply = world.ok("cluster_list_nodes", Json::object());
+  CHECK(reply["epoch"] == 7);
+  REQUIRE(reply["nodes"].size() == 2);
+  const auto& up = reply["nodes"][0];
+  CHECK(up["name"] == "node-a");
+  CHECK(up["state"] == "active");
+  CHECK(up["up"] == true);
+  CHECK(up["zone"] == "rack-1");
+  CHECK(up["shards"] == 3);
+  CHECK(up["primaries"] == 2);
+  CHECK(up["points"] == 11);
+  CHECK(up["disk_bytes_free"] == 40);
+  CHECK_FALSE(up.contains("problem"));
+  const auto& down = reply["nodes"][1];
+  CHECK(down["up"] == false);
+  CHECK(down["problem"] == "connection refused");
+  CHECK_FALSE(down.contains("load"));
+  CHECK_FALSE(down.contains("zone"));
+  CHECK(world.ok("cluster_list_nodes", {{"node", "node-b"}})["nodes"].size() == 1);
+  CHECK(world.ok("cluster_list_nodes", {{"node", id_of('a')}})["nodes"].size() == 1);
+  const auto unknown = world.refused("cluster_list_nodes", {{"node", "node-c"}});
+  CHECK(unknown.code == ErrorCode::NotFound);
+  CHECK_THAT(unknown.message, Catch::Contains("node-a (" + id_of('a')));
+}
+
+TEST_CASE("cluster_get_shard_distribution: names nodes, and says if there is more", "[service]") {
+  Cluster world;
+  auto& found = world.admin.distribution;
+  found.nodes.epoch = 9;
+  found.nodes.max_over_mean = 1.5;
+  cluster::NodeLoad load;
+  load.node = NodeId{id_of('a')};
+  load.label = "node-a";
+  load.state = cluster::NodeState::Active;
+  load.copies = 3;
+  load.copies_target = 2.0;
+  found.nodes.nodes.push_back(load);
+  cluster::ShardState state;
+  state.primary = CopyId{id_of('1')};
+  state.copies[CopyId{id_of('1')}] = {NodeId{id_of('a')}, cluster::CopyState::Active};
+  state.copies[CopyId{id_of('2')}] = {NodeId{id_of('b')}, cluster::CopyState::New};
+  state.copies[CopyId{id_of('3')}] = {NodeId{id_of('d')}, cluster::CopyState::Active};
+  found.shards.push_back({"notes", ShardId{4}, state});
+  const auto reply = world.ok("cluster_get_shard_distribution", {{"collection", "notes"}});
+  CHECK(world.admin.asked == "notes");
+  CHECK(reply["max_over_mean"] == 1.5);
+  CHECK(reply["nodes"][0]["target"] == 2.0);
+  REQUIRE(reply["shards"].size() == 1);
+  CHECK(reply["shards"][0]["shard"] == 4);
+  CHECK(reply["shards"][0]["copies"] == Json{{{"node", "node-a"}, {"state", "primary"}},
+                                             {{"node", id_of('b')}, {"state", "filling"}},
+                                             {{"node", id_of('d')}, {"state", "copy"}}});
+  CHECK_FALSE(reply.contains("advice"));
+  for (std::uint32_t i = 0; i < 5000; ++i) {
+    found.shards.push_back({"notes", ShardId{i}, state});
+  }
+  const auto cut = world.ok("cluster_get_shard_distribution", Json::object());
+  CHECK(cut["shards"].size() < 5000);
+  CHECK_THAT(cut["advice"].get<std::string>(), Catch::Contains("of 5,001 shards"));
+  CHECK(compact(cut).size() <= kResultBytesMax);
+}
+
+TEST_CASE("cluster_rebalance: plans first, then does what was planned", "[service]") {
+  Cluster world;
+  CHECK_THAT(world.ok("cluster_rebalance", Json::object())["advice"].get<std::string>(),
+             Catch::Contains("nothing to do"));
+  world.admin.plan.epoch = 5;
+  world.admin.plan.moves = {a_move(1), a_move(2)};
+  world.admin.plan.unresolved = {{"notes", ShardId{3}, "no source"}};
+  const auto planned = world.ok("cluster_rebalance", {{"dry_run", true}});
+  CHECK(world.admin.asked == "plan");
+  CHECK(planned["plan_id"] == world.admin.plan.plan_id());
+  CHECK(planned["move_count"] == 2);
+  CHECK(planned["moves"][1] == Json{{"collection", "notes"},
+                                    {"shard", 2},
+                                    {"from", id_of('a')},
+                                    {"to", id_of('b')},
+                                    {"reason", "balance"}});
+  CHECK(planned["unresolved"][0]["why"] == "no source");
+  CHECK_FALSE(planned.contains("operation_id"));
+  const auto plan_id = planned["plan_id"].get<std::string>();
+  const auto begun = world.ok("cluster_rebalance", {{"plan_id", plan_id}});
+  CHECK(world.admin.asked == plan_id);
+  CHECK(begun["operation_id"] == plan_id);
+  CHECK(world.ok("cluster_rebalance", {{"plan_id", plan_id}, {"dry_run", false}})["plan_id"] ==
+        plan_id);
+  CHECK_THAT(world.refused("cluster_rebalance", {{"plan_id", "x"}, {"dry_run", true}}).message,
+             Catch::Contains("give one"));
+  CHECK_THAT(world.refused("cluster_rebalance", {{"dry_run", false}}).message,
+             Catch::Contains("ask with dry_run first"));
+  for (std::uint32_t i = 0; i < 900; ++i) world.admin.plan.moves.push_back(a_move(i));
+  for (std::uint32_t i = 0; i < 900; ++i) {
+    world.admin.plan.unresolved.push_back({"notes", ShardId{i}, "no source"});
+  }
+  const auto cut = world.ok("cluster_rebalance", Json::object());
+  CHECK(cut["move_count"] == 902);
+  CHECK(cut["moves"].size() < 902);
+  CHECK(compact(cut).size() <= kResultBytesMax);
+}
+
+TEST_CASE("cluster_*: changes reach the cluster as they were asked for", "[service]") {
+  Cluster world;
+  const Json move = {{"collection", "notes"}, {"shard", 2}, {"to", "node-b"}, {"from", "node-a"}};
+  CHECK(world.ok("cluster_move_shard", move)["operation_id"] == "op-1");
+  CHECK(world.admin.asked == "notes/2 node-a>node-b");
+  CHECK(world.refused("cluster_move_shard", {{"collection", "notes"}, {"to", "b"}}).code ==
+        ErrorCode::InvalidArgument);
+  CHECK(world
+            .refused("cluster_move_shard",
+                     {{"collection", "notes"}, {"shard", 1'000'000}, {"to", "b"}})
+            .code == ErrorCode::InvalidArgument);
+
+  const auto added = world.ok("cluster_add_node", {{"address", "10.0.0.9:7700"}});
+  CHECK(world.admin.asked == "10.0.0.9:7700");
+  CHECK(added["already_member"] == true);
+  CHECK(added["name"] == "node-b");
+
+  const auto removed = world.ok("cluster_remove_node", {{"node", "node-a"}});
+  CHECK(world.admin.asked == "node-a");
+  CHECK(removed["state"] == "draining");
+  CHECK(removed["operation_id"] == id_of('a'));
+  CHECK(removed["already_asked"] == false);
+}
+
+TEST_CASE("cluster_get_operation: sums up, and shows what has not ended well first", "[service]") {
+  Cluster world;
+  auto& report = world.admin.operation;
+  report.id = "op-1";
+  report.record.kind = cluster::OperationKind::RemoveNode;
+  report.record.node = NodeId{id_of('a')};
+  report.record.started_ms = 1'700'000'000'000;
+  report.state = cluster::OperationState::Failed;
+  cluster::MoveRecord done;
+  done.move = a_move(0);
+  done.phase = cluster::MovePhase::Done;
+  done.bytes_done = done.bytes_total = 10;
+  cluster::MoveRecord failed;
+  failed.move = a_move(1);
+  failed.phase = cluster::MovePhase::Failed;
+  failed.bytes_done = 3;
+  failed.bytes_total = 10;
+  failed.error = "disk full";
+  failed.attempts = 5;
+  report.moves = {done, failed};
+  const auto reply = world.ok("cluster_get_operation", {{"operation_id", "op-1"}});
+  CHECK(reply["kind"] == "remove_node");
+  CHECK(reply["state"] == "failed");
+  CHECK(reply["node"] == id_of('a'));
+  CHECK(reply["started_at"] == "2023-11-14T22:13:20Z");
+  CHECK(reply["moves_done"] == 1);
+  CHECK(reply["moves_total"] == 2);
+  CHECK(reply["bytes_done"] == 13);
+  CHECK(reply["bytes_total"] == 20);
+  CHECK(reply["moves"][0]["error"] == "disk full");
+  CHECK(reply["moves"][0]["attempts"] == 5);
+  CHECK(reply["moves"][1]["phase"] == "done");
+  CHECK_FALSE(reply["moves"][1].contains("error"));
+  CHECK(world.refused("cluster_get_operation", {{"operation_id", "op-2"}}).code ==
+        ErrorCode::NotFound);
+  for (int i = 0; i < 1000; ++i) report.moves.push_back(done);
+  const auto cut = world.ok("cluster_get_operation", {{"operation_id", "op-1"}});
+  CHECK(cut["moves_done"] == 1001);
+  CHECK(cut["moves"].size() < 1002);
+  CHECK_THAT(cut["advice"].get<std::string>(), Catch::Contains("of 1,002 moves"));
+}
+
+TEST_CASE("cluster_*: without an administration all of them say so", "[service]") {
+  Cluster world;
+  world.engine.cluster = nullptr;
+  const Json move = {{"collection", "notes"}, {"shard", 0}, {"to", "b"}};
+  const std::vector<std::pair<const char*, Json>> calls = {
+      {"cluster_list_nodes", Json::object()},
+      {"cluster_get_shard_distribution", Json::object()},
+      {"cluster_rebalance", Json::object()},
+      {"cluster_move_shard", move},
+      {"cluster_add_node", {{"address", "a:1"}}},
+      {"cluster_remove_node", {{"node", "a"}}},
+      {"cluster_get_operation", {{"operation_id", "a"}}}};
+  for (const auto& [name, arguments] : calls) {
+    CHECK(world.refused(name, arguments).code == ErrorCode::FailedPrecondition);
+  }
+}
+
+}  // namespace
+}  // namespace quiver::service
