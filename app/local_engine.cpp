@@ -6,6 +6,7 @@
 
 #include "app/export_page.h"
 #include "app/http_client.h"
+#include "cluster/admin/lone_admin.h"
 #include "cluster/cluster_node.h"
 #include "cluster/local_collections.h"
 #include "core/clock.h"
@@ -30,11 +31,16 @@ service::Registry with_export(const service::Registry& catalogue) {
 /// Operations over one kind of collections.
 class Operations {
  public:
-  Operations(cluster::Collections& collections, const Options& options,
-             const std::filesystem::path& program_dir, const Clock& clock)
+  Operations(cluster::Collections& collections, cluster::ClusterAdmin& admin,
+             const Options& options, const std::filesystem::path& program_dir, const Clock& clock)
       : providers_(options.embedding, program_dir),
-        engine_{collections, [this](std::string_view name) { return providers_.find(name); },
-                providers_.default_name(), clock, options.mcp.result_bytes},
+        engine_{collections,
+                [this](std::string_view name) { return providers_.find(name); },
+                providers_.default_name(),
+                clock,
+                options.mcp.result_bytes,
+                {},
+                &admin},
         registry_(with_export(service::catalogue())),
         executor_(registry_, engine_) {}
 
@@ -51,7 +57,8 @@ class LocalEngine final : public service::Executor {
  public:
   LocalEngine(const Options& options, const std::filesystem::path& program_dir)
       : collections_(options.data_dir, options.storage, clock_),
-        operations_(collections_, options, program_dir, clock_) {}
+        admin_([this] { return collections_.view(); }),
+        operations_(collections_, admin_, options, program_dir, clock_) {}
 
   ~LocalEngine() override {
     collections_.close();
@@ -69,6 +76,7 @@ class LocalEngine final : public service::Executor {
  private:
   const SystemClock clock_;
   cluster::LocalCollections collections_;
+  cluster::LoneAdmin admin_;
   Operations operations_;
 };
 
@@ -90,7 +98,8 @@ class ClusterEngine final : public service::Executor {
     settings.storage = options.storage;
     QV_TRY(out->node_,
            cluster::ClusterNode::start(std::move(settings), *out->http_, out->clock_, refused));
-    out->operations_ = std::make_unique<Operations>(*out->node_, options, program_dir, out->clock_);
+    out->operations_ = std::make_unique<Operations>(*out->node_, out->node_->admin(), options,
+                                                    program_dir, out->clock_);
     return std::unique_ptr<service::Executor>(std::move(out));
   }
 

@@ -36,9 +36,33 @@ Result<std::shared_ptr<ClusterHome>> ClusterHome::open(const CallContext& call, 
   QV_TRY(auto views, ViewSource::open(*parts.store, call));
   std::shared_ptr<ClusterHome> out(new ClusterHome(std::move(parts), std::move(views), clock));
   auto& home = *out;
+  const auto liveness = [&home](const ClusterView& view) { return home.detector_.liveness(view); };
   home.catalogue_ = std::make_unique<Catalogue>(Catalogue::Parts{
-      home.store(), home.views(), home.copies_, home.fan_out_, clock,
-      [&home](const ClusterView& view) { return home.detector_.liveness(view); }, out});
+      home.store(), home.views(), home.copies_, home.fan_out_, clock, liveness, out});
+  QV_TRY(home.move_source_,
+         MoveSource::open({home.store(), home.views(), home.host_, home.shard_service_, clock},
+                          home.self_, home.parts_.facts.data_dir / "outgoing", {}));
+  QV_CHECK(home.move_source_->fence(call));
+  home.mover_ = std::make_unique<Mover>(
+      Mover::Parts{home.store(), home.views(), home.host_, home.shards_, clock,
+                   [&home](const ClusterView& view,
+                           const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
+                     QV_TRY(auto client, home.peers().client(view, node));
+                     return std::shared_ptr<thrift::NodeHandler>(std::move(client));
+                   }},
+      home.self_, home.parts_.mover);
+  home.controller_ =
+      std::make_unique<Controller>(Controller::Parts{home.store(), home.views(), clock, liveness},
+                                   home.self_, Controller::Options{});
+  home.admin_ = std::make_unique<NodeAdmin>(NodeAdmin::Parts{home.store(),
+                                                             home.views(),
+                                                             home.peers(),
+                                                             home.fan_out_,
+                                                             *home.controller_,
+                                                             clock,
+                                                             liveness,
+                                                             {}},
+                                            NodeAdmin::Options{});
   QV_CHECK(home.catalogue_->abandon_creations(call, home.self_));
   home.name_strays();
   {
@@ -47,6 +71,12 @@ Result<std::shared_ptr<ClusterHome>> ClusterHome::open(const CallContext& call, 
   }
   home.views_->on_change([&home] { home.tidy_soon(); });
   return out;
+}
+
+Status ClusterHome::start_moves(const CallContext& call) {
+  QV_CHECK(mover_->start(call));
+  controller_->start();
+  return Done{};
 }
 
 ClusterHome::~ClusterHome() {
@@ -100,6 +130,9 @@ void ClusterHome::close() {
   }
   views_->on_change({});
   if (follower.joinable()) follower.join();
+  if (controller_) controller_->stop();
+  if (mover_) mover_->stop();
+  if (move_source_) move_source_->close();
   detector_.stop();
   host_.close();
 }

@@ -5,12 +5,16 @@
 #include <string>
 #include <thread>
 
+#include "cluster/admin/controller.h"
+#include "cluster/admin/node_admin.h"
 #include "cluster/catalogue.h"
 #include "cluster/cluster_copies.h"
 #include "cluster/coordination/store.h"
 #include "cluster/failure_detector.h"
 #include "cluster/fan_out.h"
 #include "cluster/member_service.h"
+#include "cluster/migration/move_source.h"
+#include "cluster/migration/mover.h"
 #include "cluster/peers.h"
 #include "cluster/shard_host.h"
 #include "cluster/shard_service.h"
@@ -38,17 +42,25 @@ class ClusterHome {
     storage::Options storage;
     ShardHost::Options host;
     FailureDetector::Options detector;
+    Mover::Options mover;
     MemberService::Facts facts;
   };
-  /// `clock` must outlive it.
+  /// Decides what became of the moves that an earlier process of this server took part in, so that
+  /// it can answer for its shards. `clock` must outlive it.
   ///
-  /// Errors: those of CoordinationStore; Corruption naming a value that cannot be understood.
+  /// Errors: those of CoordinationStore; Corruption naming a value that cannot be understood; those
+  /// of the file system.
   static Result<std::shared_ptr<ClusterHome>> open(const CallContext& call, Parts parts,
                                                    const Clock& clock);
   /// As close().
   ~ClusterHome();
   ClusterHome(const ClusterHome&) = delete;
   ClusterHome& operator=(const ClusterHome&) = delete;
+
+  /// Begins to carry out moves, once this server is a member. Once.
+  ///
+  /// Errors: as open().
+  Status start_moves(const CallContext& call);
 
   Catalogue& catalogue() noexcept { return *catalogue_; }
   CoordinationStore& store() noexcept { return *parts_.store; }
@@ -59,7 +71,9 @@ class ClusterHome {
   storage::ShardStore& shard_store() noexcept { return shards_; }
   FailureDetector& detector() noexcept { return detector_; }
   ShardService& shard_service() noexcept { return shard_service_; }
+  MoveSource& move_source() noexcept { return *move_source_; }
   MemberService& member_service() noexcept { return member_service_; }
+  ClusterAdmin& admin() noexcept { return *admin_; }
   const NodeId& self() const noexcept { return self_; }
   const Clock& clock() const noexcept { return clock_; }
 
@@ -86,6 +100,10 @@ class ClusterHome {
   MemberService member_service_;
   FailureDetector detector_;
   std::unique_ptr<Catalogue> catalogue_;
+  std::unique_ptr<MoveSource> move_source_;
+  std::unique_ptr<Mover> mover_;
+  std::unique_ptr<Controller> controller_;
+  std::unique_ptr<NodeAdmin> admin_;
 
   Mutex mutex_;
   CondVar changed_;

@@ -31,7 +31,14 @@ bool may_pass(const Error& error) {
 }  // namespace
 
 ClusterNode::ClusterNode(Settings settings, HttpClient& http, const Clock& clock, Refused refused)
-    : settings_(std::move(settings)), http_(http), clock_(clock), refused_(std::move(refused)) {}
+    : settings_(std::move(settings)),
+      http_(http),
+      clock_(clock),
+      refused_(std::move(refused)),
+      admin_([this]() -> Result<std::shared_ptr<ClusterAdmin>> {
+        QV_TRY(auto parts, home());
+        return std::shared_ptr<ClusterAdmin>(parts, &parts->admin());
+      }) {}
 
 Result<std::unique_ptr<ClusterNode>> ClusterNode::start(Settings settings, HttpClient& http,
                                                         const Clock& clock, Refused refused) {
@@ -163,7 +170,8 @@ Status ClusterNode::try_join(const CallContext& call) {
                                       clock_));
   QV_CHECK(membership_->activate(call));
   QV_CHECK(home->views().refresh(call));
-  service_->open({&home->shard_service(), &home->member_service(), home});
+  QV_CHECK(home->start_moves(call));
+  service_->open({&home->shard_service(), &home->move_source(), &home->member_service(), home});
   QV_LOG_INFO("cluster_joined name={} id={} label={} servers={}", options.name, self_.id,
               membership_->self().label, home->views().current()->nodes.size());
   const MutexLock lock(mutex_);

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "cluster/admin/joined_admin.h"
 #include "cluster/cluster_home.h"
 #include "cluster/collections.h"
 #include "cluster/coordination/etcd_child.h"
@@ -62,6 +63,7 @@ class ClusterNode final : public Collections {
   /// Until it has joined, does not any more, or `patience` or the call's time is over.
   void wait_joined(const CallContext& call, std::chrono::milliseconds patience);
   const thrift::NodeIdentity& self() const noexcept { return self_; }
+  ClusterAdmin& admin() noexcept { return admin_; }
   /// -1: it runs no etcd now.
   pid_t etcd_pid() const { return etcd_ ? etcd_->pid() : -1; }
 
@@ -89,6 +91,7 @@ class ClusterNode final : public Collections {
   const Refused refused_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   thrift::NodeIdentity self_;
+  JoinedAdmin admin_;
   std::shared_ptr<Peers> peers_;
   std::unique_ptr<EtcdChild> etcd_;
   std::unique_ptr<NodeService> service_;

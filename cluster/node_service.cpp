@@ -9,10 +9,6 @@ Error not_joined() {
   return {ErrorCode::Unavailable, "this server has not joined its cluster yet; try again later"};
 }
 
-Error no_moves() {
-  return {ErrorCode::FailedPrecondition, "this server cannot give copies of its shards away"};
-}
-
 }  // namespace
 
 void NodeService::open(Parts parts) {
@@ -97,30 +93,44 @@ thrift::Answered NodeService::drop_shard(const thrift::ShardCall& call) {
   return open.shards->drop_shard(call);
 }
 
-thrift::Reply<thrift::Checkpoint> NodeService::begin_checkpoint(const thrift::ShardCall&) {
-  return no_moves();
+thrift::Reply<thrift::Checkpoint> NodeService::begin_checkpoint(const thrift::ShardCall& call) {
+  const auto open = parts();
+  if (open.moves == nullptr) return not_joined();
+  return open.moves->begin_checkpoint(call);
 }
 
-thrift::Reply<std::string> NodeService::read_chunk(const thrift::ShardCall&,
-                                                   const thrift::ChunkCall&) {
-  return no_moves();
+thrift::Reply<std::string> NodeService::read_chunk(const thrift::ShardCall& call,
+                                                   const thrift::ChunkCall& chunk) {
+  const auto open = parts();
+  if (open.moves == nullptr) return not_joined();
+  return open.moves->read_chunk(call, chunk);
 }
 
-thrift::Answered NodeService::end_checkpoint(const thrift::ShardCall&, const std::string&) {
-  return no_moves();
+thrift::Answered NodeService::end_checkpoint(const thrift::ShardCall& call,
+                                             const std::string& checkpoint) {
+  const auto open = parts();
+  if (open.moves == nullptr) return not_joined();
+  return open.moves->end_checkpoint(call, checkpoint);
 }
 
-thrift::Reply<LogPosition> NodeService::hold_writes(const thrift::ShardCall&,
-                                                    std::chrono::milliseconds) {
-  return no_moves();
+thrift::Reply<LogPosition> NodeService::hold_writes(const thrift::ShardCall& call,
+                                                    std::chrono::milliseconds hold) {
+  const auto open = parts();
+  if (open.moves == nullptr) return not_joined();
+  return open.moves->hold_writes(call, hold);
 }
 
-thrift::Answered NodeService::release_writes(const thrift::ShardCall&) {
-  return no_moves();
+thrift::Answered NodeService::release_writes(const thrift::ShardCall& call) {
+  const auto open = parts();
+  if (open.moves == nullptr) return not_joined();
+  return open.moves->release_writes(call);
 }
 
-thrift::Answered NodeService::hand_over(const thrift::ShardCall&, const thrift::HandOverCall&) {
-  return no_moves();
+thrift::Answered NodeService::hand_over(const thrift::ShardCall& call,
+                                        const thrift::HandOverCall& request) {
+  const auto open = parts();
+  if (open.moves == nullptr) return not_joined();
+  return open.moves->hand_over(call, request);
 }
 
 thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall&,

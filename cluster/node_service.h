@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cluster/member_service.h"
+#include "cluster/migration/move_source.h"
 #include "cluster/shard_service.h"
 #include "core/mutex.h"
 #include "thrift/node_handler.h"
@@ -16,9 +17,10 @@ namespace quiver::cluster {
 /// Threads: any.
 class NodeService final : public thrift::NodeHandler {
  public:
-  /// What answers once the server has joined; `home` owns both.
+  /// What answers once the server has joined; `home` owns all of it.
   struct Parts {
     ShardService* shards = nullptr;
+    MoveSource* moves = nullptr;
     MemberService* members = nullptr;
     std::shared_ptr<const void> home;
   };

@@ -42,6 +42,7 @@ void Controller::stop() {
     const MutexLock lock(mutex_);
     stopping_ = true;
   }
+  cancel_.cancel();
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
   lease_.reset();
@@ -58,8 +59,9 @@ void Controller::work() {
     }
     CallContext call;
     call.deadline = std::chrono::steady_clock::now() + kRoundTime;
+    call.cancel = cancel_;
     if (!lead(call)) continue;
-    if (const auto done = tick(call); !done.ok()) {
+    if (const auto done = tick(call); !done.ok() && !cancel_.cancelled()) {
       QV_LOG_WARN("controller_round_failed error=\"{}\"", done.error().message);
     }
   }

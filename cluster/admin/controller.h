@@ -81,6 +81,7 @@ class Controller {
   const Options options_;
   Operations operations_;
   ShardRecords records_;
+  const CancelToken cancel_ = CancelToken::make();
 
   Mutex mutex_;
   CondVar wake_;

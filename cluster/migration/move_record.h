@@ -13,10 +13,10 @@ namespace quiver::cluster {
 
 /// How far a move has come.
 ///
-///   planned ──> adding ──> copying ──> handing_over ──> done
-///      │          │ ^         │              │
-///      │          │ └─────────┼──────────────┘   again, with another copy
-///      └──────────┴───────────┴──────> failed, aborted: the shard is where it was
+///   planned --> adding --> copying --> handing_over --> done
+///      |          | ^         |              |
+///      |          | +---------+--------------+   again, with another copy
+///      +----------+-----------+------> failed, aborted: the shard is where it was
 enum class MovePhase : std::uint8_t {
   Planned = 1,
   /// The shard's record gets the new copy.

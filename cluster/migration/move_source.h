@@ -20,9 +20,9 @@ namespace quiver::cluster {
 /// This server's side of moves away from it: it holds back a shard's writes, gives out its files,
 /// and passes the shard on.
 ///
-///     (writes go on) ──hold_writes──> held ──begin_checkpoint──> files are read
-///            ^                         │  │                            │
-///            └──release, or it ran out─┘  └───────────────hand_over────┴──> given up
+///     (writes go on) --hold_writes--> held --begin_checkpoint--> files are read
+///            ^                         |  |                            |
+///            +--release, or it ran out-+  +---------------hand_over----+--> given up
 ///
 /// The server that orders the writes is also the one that makes another copy the primary: nothing
 /// can be written behind the checkpoint that the other copy was made from, because the hold has

@@ -1,0 +1,43 @@
+#include "cluster/admin/joined_admin.h"
+
+namespace quiver::cluster {
+
+Result<NodeList> JoinedAdmin::list_nodes(const CallContext& call) {
+  QV_TRY(const auto admin, find_());
+  return admin->list_nodes(call);
+}
+
+Result<ShardDistribution> JoinedAdmin::shard_distribution(const CallContext& call,
+                                                          const std::string& collection) {
+  QV_TRY(const auto admin, find_());
+  return admin->shard_distribution(call, collection);
+}
+
+Result<RebalanceAnswer> JoinedAdmin::rebalance(const CallContext& call,
+                                               const std::optional<std::string>& plan_id) {
+  QV_TRY(const auto admin, find_());
+  return admin->rebalance(call, plan_id);
+}
+
+Result<std::string> JoinedAdmin::move_shard(const CallContext& call,
+                                            const ShardMoveRequest& request) {
+  QV_TRY(const auto admin, find_());
+  return admin->move_shard(call, request);
+}
+
+Result<NodeAdded> JoinedAdmin::add_node(const CallContext& call, const std::string& address) {
+  QV_TRY(const auto admin, find_());
+  return admin->add_node(call, address);
+}
+
+Result<NodeRemoval> JoinedAdmin::remove_node(const CallContext& call, const std::string& node) {
+  QV_TRY(const auto admin, find_());
+  return admin->remove_node(call, node);
+}
+
+Result<OperationReport> JoinedAdmin::get_operation(const CallContext& call, const std::string& id) {
+  QV_TRY(const auto admin, find_());
+  return admin->get_operation(call, id);
+}
+
+}  // namespace quiver::cluster

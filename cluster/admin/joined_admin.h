@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "cluster/admin/cluster_admin.h"
+
+namespace quiver::cluster {
+
+/// The administration of a server that is joining its cluster, or has joined.
+///
+/// Threads: any.
+class JoinedAdmin final : public ClusterAdmin {
+ public:
+  /// Keeps what it gives alive. Errors: Unavailable with the reason before the server has joined.
+  using Find = std::function<Result<std::shared_ptr<ClusterAdmin>>()>;
+  explicit JoinedAdmin(Find find) : find_(std::move(find)) {}
+
+  Result<NodeList> list_nodes(const CallContext& call) override;
+  Result<ShardDistribution> shard_distribution(const CallContext& call,
+                                               const std::string& collection) override;
+  Result<RebalanceAnswer> rebalance(const CallContext& call,
+                                    const std::optional<std::string>& plan_id) override;
+  Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;
+  Result<NodeAdded> add_node(const CallContext& call, const std::string& address) override;
+  Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) override;
+  Result<OperationReport> get_operation(const CallContext& call, const std::string& id) override;
+
+ private:
+  const Find find_;
+};
+
+}  // namespace quiver::cluster
