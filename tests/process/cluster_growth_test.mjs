@@ -18,6 +18,7 @@ import {
   refused,
   search,
   serve,
+  withoutSettings,
 } from './cluster_support.mjs';
 import { tempDir, until } from './support.mjs';
 
@@ -214,10 +215,14 @@ test('grows from 3 to 5 and shrinks to 4, by tools, under load', { timeout: 900_
   );
   process.kill(leaving.pid, 'SIGKILL');
   await until(() => !isAlive(leaving.pid), 'the removed server is gone');
-  const returned = serve(t, plain(), ['--config', leaving.config]);
+  const returned = serve(t, withoutSettings(plain()), ['--config', leaving.config]);
   const { code } = await returned.exit();
   assert.equal(code, 1);
   assert.match(returned.stderr, /was removed/);
+  for (const { program } of staying.filter((node) => node.program)) {
+    program.kill('SIGTERM');
+    assert.equal((await program.exit()).code, 0);
+  }
 });
 
 test('five nodes answer as one list would, ties included', { timeout: 600_000 }, async (t) => {
