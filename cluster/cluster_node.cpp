@@ -158,16 +158,16 @@ Status ClusterNode::try_join(const CallContext& call) {
     QV_CHECK(file.write(settings_.data_dir));
     file_ = file;
   }
-  QV_TRY(auto home, ClusterHome::open(call,
-                                      {store_,
-                                       peers_,
-                                       self_,
-                                       settings_.storage,
-                                       settings_.host,
-                                       {std::chrono::milliseconds(options.heartbeat_ms),
-                                        std::chrono::milliseconds(options.down_after_ms)},
-                                       {cluster.id, endpoints_, settings_.data_dir, started_}},
-                                      clock_));
+  ClusterHome::Parts parts{store_,
+                           peers_,
+                           self_,
+                           settings_.storage,
+                           settings_.host,
+                           {std::chrono::milliseconds(options.heartbeat_ms),
+                            std::chrono::milliseconds(options.down_after_ms)},
+                           settings_.mover,
+                           {cluster.id, endpoints_, settings_.data_dir, started_}};
+  QV_TRY(auto home, ClusterHome::open(call, std::move(parts), clock_));
   QV_CHECK(membership_->activate(call));
   QV_CHECK(home->views().refresh(call));
   QV_CHECK(home->start_moves(call));

@@ -37,6 +37,7 @@ class ClusterNode final : public Collections {
     std::string http_address;
     storage::Options storage;
     ShardHost::Options host = {};
+    Mover::Options mover = {};
   };
   /// Told once, on a thread of this node, that the cluster does not take it and waiting would not
   /// help. Must not end the node.
