@@ -17,9 +17,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <spdlog/spdlog.h>
+
 #include "app/http_listener.h"
 #include "app/lanes.h"
-#include "core/log.h"
 
 namespace {
 

@@ -10,7 +10,8 @@
 #include <map>
 #include <random>
 
-#include "core/log.h"
+#include <spdlog/spdlog.h>
+
 #include "tests/storage/shard_fixture.h"
 
 using namespace quiver;

@@ -8,7 +8,8 @@
 #include <random>
 #include <string>
 
-#include "core/log.h"
+#include <spdlog/spdlog.h>
+
 #include "tests/storage/shard_fixture.h"
 
 using namespace quiver;

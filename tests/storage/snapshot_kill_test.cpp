@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/log.h"
+#include <spdlog/spdlog.h>
+
 #include "tests/storage/shard_fixture.h"
 
 using namespace quiver;
