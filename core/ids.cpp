@@ -1,7 +1,10 @@
 #include "core/ids.h"
 
 #include <array>
-#include <random>
+#include <cerrno>
+#include <system_error>
+
+#include <sys/random.h>
 
 #include "core/limits.h"
 #include "core/text.h"
@@ -21,9 +24,12 @@ int hex_value(char c) {
 }  // namespace
 
 RequestId RequestId::random() {
-  std::random_device source;
   RequestId id;
-  for (auto& byte : id.bytes) byte = static_cast<std::uint8_t>(source());
+  // Not std::random_device: each one asks the processor what it can do, which in a virtual machine
+  // takes longer than most calls. Up to 256 bytes come whole, or not at all.
+  while (::getrandom(id.bytes.data(), id.bytes.size(), 0) < 0) {
+    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "getrandom");
+  }
   return id;
 }
 

@@ -24,7 +24,7 @@ void send_log(Turn& turn, LogLevel level, std::string_view logger, const Json& d
 }
 
 bool can_poll_tasks(const Turn& turn) {
-  const Json needed{{"extensions", {{kTasksExtension, Json::object()}}}};
+  static const Json needed{{"extensions", {{kTasksExtension, Json::object()}}}};
   return turn.revision->era == Era::Modern &&
          missing_capabilities(needed, turn.capabilities).is_null();
 }

@@ -4,45 +4,23 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 #include <utility>
-#include <vector>
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/bench/dataset.h"
 
 namespace quiver::bench {
 namespace {
-
-void must(bool done, const std::string& what) {
-  if (!done) throw std::runtime_error(what + ": " + std::strerror(errno));
-}
-
-/// The environment without anybody's Quiver settings but where the model is.
-std::vector<std::string> environment_for(const std::string& data) {
-  std::vector<std::string> out{"QV_DATA_DIR=" + data, "QV_LOG_LEVEL=warn"};
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    if (text.rfind("QV_", 0) != 0 || text.rfind("QV_EMBEDDING_", 0) == 0) out.emplace_back(text);
-  }
-  return out;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> out;
-  for (auto& text : strings) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
 
 /// The port in the first URL of this machine that `errors` tells.
 std::uint16_t read_port(int errors) {
@@ -62,38 +40,76 @@ std::uint16_t read_port(int errors) {
   }
 }
 
+sockaddr_in local(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+int new_socket() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  must(fd >= 0, "socket");
+  return fd;
+}
+
+/// One that nobody listens at, just now.
+std::uint16_t free_port() {
+  const int fd = new_socket();
+  sockaddr_in address = local(0);
+  socklen_t size = sizeof address;
+  const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  ::close(fd);
+  must(bound, "a free port");
+  return ntohs(address.sin_port);
+}
+
+bool listens(std::uint16_t port) {
+  const int fd = new_socket();
+  const sockaddr_in address = local(port);
+  const bool taken =
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return taken;
+}
+
 }  // namespace
 
 HttpServer::HttpServer(const std::string& binary, const std::string& data) {
   std::array<int, 2> errors{};
   must(::pipe2(errors.data(), O_CLOEXEC) == 0, "pipe");
   errors_ = errors[0];
-  posix_spawn_file_actions_t actions;
-  must(::posix_spawn_file_actions_init(&actions) == 0, "spawn");
-  ::posix_spawn_file_actions_adddup2(&actions, errors[1], 2);
-  std::vector<std::string> arguments{binary, "serve", "--port", "0"};
-  auto environment = environment_for(data);
-  const int problem = ::posix_spawn(&pid_, binary.c_str(), &actions, nullptr,
-                                    pointers(arguments).data(), pointers(environment).data());
-  ::posix_spawn_file_actions_destroy(&actions);
+  pid_ = spawn({{binary, "serve", "--port", "0"}, settings_of(data)}, {-1, -1, errors[1]});
   ::close(errors[1]);
-  if (problem != 0) throw std::runtime_error(binary + ": " + std::strerror(problem));
   port_ = read_port(errors_);
 }
 
-HttpServer::~HttpServer() {
-  ::kill(pid_, SIGTERM);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+HttpServer HttpServer::on_free_port(Launch launch) {
+  constexpr double kPatienceSeconds = 30;
+  const std::uint16_t port = free_port();
+  launch.settings.push_back("PORT=" + std::to_string(port));
+  HttpServer server(spawn(launch, {}), port);
+  const double start = now_s();
+  while (!listens(port)) {
+    if (now_s() - start > kPatienceSeconds) throw std::runtime_error("nobody listens at the port");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  ::close(errors_);
+  return server;
 }
 
-double HttpServer::status(const std::string& field) const {
-  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind(field + ":", 0) == 0) return std::stod(line.substr(field.size() + 1));
+HttpServer::HttpServer(HttpServer&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      errors_(std::exchange(other.errors_, -1)),
+      port_(other.port_) {}
+
+HttpServer::~HttpServer() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGTERM);
+    wait_for(pid_);
   }
-  throw std::runtime_error("no " + field + " of the server");
+  if (errors_ >= 0) ::close(errors_);
 }
 
 std::string render_request(std::string_view text) {
@@ -108,15 +124,11 @@ std::string render_request(std::string_view text) {
   return out.append("\r\n").append(body);
 }
 
-HttpClient::HttpClient(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  must(fd_ >= 0, "socket");
+HttpClient::HttpClient(std::uint16_t port) : fd_(new_socket()) {
   const int on = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  must(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0, "connect");
+  const sockaddr_in address = local(port);
+  must(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "connect");
 }
 
 HttpClient::~HttpClient() {
@@ -124,7 +136,9 @@ HttpClient::~HttpClient() {
 }
 
 HttpClient::HttpClient(HttpClient&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), unread_(std::move(other.unread_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      unread_(std::move(other.unread_)),
+      body_(std::move(other.body_)) {}
 
 void HttpClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -151,19 +165,43 @@ std::string HttpClient::receive_head() {
   unread_.erase(0, end + 4);
   std::transform(head.begin(), head.end(), head.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (head.rfind("http/1.1 200 ", 0) != 0) throw std::runtime_error("the server said " + head);
+  if (head.rfind("http/1.1 20", 0) != 0) throw std::runtime_error("the server said " + head);
   return head;
+}
+
+void HttpClient::read_bytes(std::size_t bytes) {
+  while (unread_.size() < bytes) {
+    if (!more()) throw std::runtime_error("the server ended a connection");
+  }
+}
+
+/// RFC 9112 7.1, of a server that sends no trailers.
+void HttpClient::read_chunks() {
+  for (;;) {
+    std::size_t end = 0;
+    while ((end = unread_.find("\r\n")) == std::string::npos) read_bytes(unread_.size() + 1);
+    const std::size_t bytes = std::stoul(unread_, nullptr, 16);
+    read_bytes(end + 2 + bytes + 2);
+    body_.append(unread_, end + 2, bytes);
+    unread_.erase(0, end + 2 + bytes + 2);
+    if (bytes == 0) return;
+  }
 }
 
 std::string HttpClient::receive() {
   constexpr std::string_view kLength = "\r\ncontent-length: ";
   std::string head = receive_head();
+  body_.clear();
+  if (head.find("\r\ntransfer-encoding: chunked\r\n") != std::string::npos) {
+    read_chunks();
+    return head;
+  }
   const auto at = head.find(kLength);
+  if (at == std::string::npos && head.rfind("http/1.1 202 ", 0) == 0) return head;
   if (at == std::string::npos) throw std::runtime_error("no whole reply: " + head);
   const std::size_t bytes = std::stoul(head.substr(at + kLength.size()));
-  while (unread_.size() < bytes) {
-    if (!more()) throw std::runtime_error("the server ended a connection");
-  }
+  read_bytes(bytes);
+  body_.assign(unread_, 0, bytes);
   unread_.erase(0, bytes);
   return head;
 }

@@ -6,13 +6,11 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
+#include <utility>
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/bench/dataset.h"
@@ -22,47 +20,20 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 
-/// The environment without anybody's Quiver settings but where the model is.
-std::vector<std::string> environment_for(const std::string& data) {
-  std::vector<std::string> out{"QV_DATA_DIR=" + data, "QV_LOG_LEVEL=warn"};
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    if (text.rfind("QV_", 0) != 0 || text.rfind("QV_EMBEDDING_", 0) == 0) out.emplace_back(text);
-  }
-  return out;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> out;
-  for (auto& text : strings) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
-
-void must(bool done, const char* what) {
-  if (!done) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
-}
-
 }  // namespace
 
-McpPipe::McpPipe(const std::string& binary, const std::string& data) {
+McpPipe::McpPipe(const std::string& binary, const std::string& data)
+    : McpPipe({{binary, "mcp"}, settings_of(data)}) {}
+
+McpPipe::McpPipe(const Launch& launch) {
   std::array<int, 2> in{};
   std::array<int, 2> out{};
   must(::pipe2(in.data(), O_CLOEXEC) == 0 && ::pipe2(out.data(), O_CLOEXEC) == 0, "pipe");
   to_ = in[1];
   from_ = out[0];
-  posix_spawn_file_actions_t actions;
-  must(::posix_spawn_file_actions_init(&actions) == 0, "spawn");
-  ::posix_spawn_file_actions_adddup2(&actions, in[0], 0);
-  ::posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-  std::vector<std::string> arguments{binary, "mcp"};
-  auto environment = environment_for(data);
-  const int problem = ::posix_spawn(&pid_, binary.c_str(), &actions, nullptr,
-                                    pointers(arguments).data(), pointers(environment).data());
-  ::posix_spawn_file_actions_destroy(&actions);
+  pid_ = spawn(launch, {in[0], out[1], -1});
   ::close(in[0]);
   ::close(out[1]);
-  if (problem != 0) throw std::runtime_error(binary + ": " + std::strerror(problem));
   ::signal(SIGPIPE, SIG_IGN);
 }
 
@@ -101,21 +72,25 @@ void McpPipe::send(std::string_view line) {
 }
 
 std::string_view McpPipe::receive() {
-  buffer_.erase(0, read_);
+  // What came behind the last line; the buffer itself stays as large as it has become.
+  std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
+            buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
+  end_ -= std::exchange(begin_, 0);
   std::size_t searched = 0;
   for (;;) {
-    const auto end = buffer_.find('\n', searched);
-    if (end != std::string::npos) {
-      read_ = end + 1;
-      return std::string_view(buffer_).substr(0, end);
+    const std::string_view unread(buffer_.data(), end_);
+    const auto newline = unread.find('\n', searched);
+    if (newline != std::string_view::npos) {
+      begin_ = newline + 1;
+      return unread.substr(0, newline);
     }
-    searched = buffer_.size();
-    buffer_.resize(searched + kReadBytes);
-    const auto got = ::read(from_, buffer_.data() + searched, kReadBytes);
-    buffer_.resize(searched + (got > 0 ? static_cast<std::size_t>(got) : 0));
+    searched = end_;
+    if (buffer_.size() < end_ + kReadBytes) buffer_.resize(2 * end_ + kReadBytes);
+    const auto got = ::read(from_, buffer_.data() + end_, buffer_.size() - end_);
     if (got < 0 && errno == EINTR) continue;
     must(got >= 0, "read from the server");
     if (got == 0) throw std::runtime_error("the server has ended");
+    end_ += static_cast<std::size_t>(got);
   }
 }
 
@@ -134,26 +109,14 @@ Json McpPipe::call(const std::string& tool, const Json& arguments) {
 }
 
 double McpPipe::memory_mib(const std::string& field) const {
-  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind(field + ":", 0) == 0) return std::stod(line.substr(field.size() + 1)) / 1024;
-  }
-  throw std::runtime_error("no " + field + " of the server");
-}
-
-int McpPipe::wait() {
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
-  pid_ = -1;
-  return status;
+  return status_of(pid_, field) / 1024;
 }
 
 double McpPipe::close() {
   const double start = now_s();
   ::close(to_);
   to_ = -1;
-  const int status = wait();
+  const int status = wait_for(std::exchange(pid_, -1));
   if (status != 0)
     throw std::runtime_error("the server ended with status " + std::to_string(status));
   return now_s() - start;
@@ -163,7 +126,7 @@ void McpPipe::kill() {
   ::kill(pid_, SIGKILL);
   if (to_ >= 0) ::close(to_);
   to_ = -1;
-  wait();
+  wait_for(std::exchange(pid_, -1));
 }
 
 std::size_t parse_hit_ids(std::string_view reply, std::vector<std::int32_t>& out) {

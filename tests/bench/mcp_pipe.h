@@ -9,15 +9,18 @@
 #include <nlohmann/json.hpp>
 #include <sys/types.h>
 
+#include "tests/bench/child.h"
+
 namespace quiver::bench {
 
 using Json = nlohmann::json;
 
-/// `quiver mcp` as a child process, spoken to over its standard streams. Throws runtime_error.
+/// An MCP server as a child process, spoken to over its standard streams. Throws runtime_error.
 class McpPipe {
  public:
   /// Starts `binary mcp` on `data`; sends nothing yet.
   McpPipe(const std::string& binary, const std::string& data);
+  explicit McpPipe(const Launch& launch);
   /// Kills it if it still runs.
   ~McpPipe();
   McpPipe(const McpPipe&) = delete;
@@ -40,6 +43,7 @@ class McpPipe {
 
   /// Resident memory in MiB: "VmRSS" now, "VmHWM" at its highest.
   double memory_mib(const std::string& field) const;
+  pid_t pid() const noexcept { return pid_; }
 
   /// Ends stdin, waits for the exit; seconds that took.
   double close();
@@ -47,13 +51,13 @@ class McpPipe {
   void kill();
 
  private:
-  int wait();
-
   pid_t pid_ = -1;
   int to_ = -1;
   int from_ = -1;
-  std::string buffer_;
-  std::size_t read_ = 0;
+  std::vector<char> buffer_;
+  /// What of the buffer has been read from the server, but for the lines that are given away.
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
   std::size_t next_id_ = 1;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -101,8 +102,11 @@ std::string exchange(int socket, std::string_view bytes, std::size_t piece) {
   bool sending = true;
   for (;;) {
     pollfd ready{socket, static_cast<short>(POLLIN | (sending ? POLLOUT : 0)), 0};
+    const int count = ::poll(&ready, 1, 20'000);
+    // libFuzzer's own alarm, which goes off every ten minutes.
+    if (count < 0 && errno == EINTR) continue;
     // A server that neither reads nor ends has hung.
-    require(::poll(&ready, 1, 20'000) == 1);
+    require(count == 1);
     if (sending && (ready.revents & POLLOUT) != 0) {
       const auto sent = ::send(socket, bytes.data(), std::min(piece, bytes.size()), MSG_NOSIGNAL);
       if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
