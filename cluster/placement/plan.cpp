@@ -114,9 +114,9 @@ Result<Move> Move::from_json(const Json& json) {
       return malformed("a move has a copy without a node, or a node without a copy");
     }
     if (!json.at("copy").is_null()) {
-      QV_TRY(auto copy, read_id(json.at("copy")));
+      QV_TRY(auto moved, read_id(json.at("copy")));
       QV_TRY(auto node, read_id(json.at("from")));
-      out.copy = CopyId{std::move(copy)};
+      out.copy = CopyId{std::move(moved)};
       out.from = NodeId{std::move(node)};
     }
     const auto wanted = json.at("reason").get<std::string>();
