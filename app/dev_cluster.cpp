@@ -72,14 +72,7 @@ Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
 
 /// Whoever tries out a cluster wants to see its tools.
 void offer_cluster_tools(std::vector<service::Toolset>& toolsets) {
-  const auto is_cluster = [](service::Toolset toolset) {
-    return toolset == service::Toolset::Cluster;
-  };
-  const auto catalogue = service::catalogue();
-  const auto& all = catalogue.operations();
-  const bool exist = std::any_of(
-      all.begin(), all.end(), [&](const auto& operation) { return is_cluster(operation.toolset); });
-  if (exist && std::none_of(toolsets.begin(), toolsets.end(), is_cluster)) {
+  if (std::find(toolsets.begin(), toolsets.end(), service::Toolset::Cluster) == toolsets.end()) {
     toolsets.push_back(service::Toolset::Cluster);
   }
 }

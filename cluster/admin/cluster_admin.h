@@ -65,7 +65,10 @@ struct NodeAdded {
 
 struct NodeRemoval {
   NodeRecord node;
-  std::string operation;
+  /// Copies of shards that must go elsewhere first.
+  std::uint64_t moves = 0;
+  /// What does it; absent: nobody does.
+  std::optional<std::string> operation;
   /// It was asked for before.
   bool already = false;
 };
@@ -108,6 +111,8 @@ class ClusterAdmin {
   /// Errors: Unavailable if nobody answers there; PermissionDenied or FailedPrecondition if it is
   /// no server that may join.
   virtual Result<NodeAdded> add_node(const CallContext& call, const std::string& address) = 0;
+  /// What remove_node() would do. Errors: as remove_node().
+  virtual Result<NodeRemoval> plan_removal(const CallContext& call, const std::string& node) = 0;
   /// Begins to empty a server, which is removed once that is done. Errors: NotFound;
   /// FailedPrecondition for the last one, or if the others cannot take its copies; Unavailable if
   /// only it has a shard and it cannot be reached.

@@ -30,6 +30,11 @@ Result<NodeAdded> JoinedAdmin::add_node(const CallContext& call, const std::stri
   return admin->add_node(call, address);
 }
 
+Result<NodeRemoval> JoinedAdmin::plan_removal(const CallContext& call, const std::string& node) {
+  QV_TRY(const auto admin, find_());
+  return admin->plan_removal(call, node);
+}
+
 Result<NodeRemoval> JoinedAdmin::remove_node(const CallContext& call, const std::string& node) {
   QV_TRY(const auto admin, find_());
   return admin->remove_node(call, node);

@@ -38,6 +38,11 @@ Result<NodeAdded> LoneAdmin::add_node(const CallContext& /*call*/, const std::st
   return no_cluster();
 }
 
+Result<NodeRemoval> LoneAdmin::plan_removal(const CallContext& /*call*/,
+                                            const std::string& /*node*/) {
+  return no_cluster();
+}
+
 Result<NodeRemoval> LoneAdmin::remove_node(const CallContext& /*call*/,
                                            const std::string& /*node*/) {
   return no_cluster();

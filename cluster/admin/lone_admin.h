@@ -23,6 +23,7 @@ class LoneAdmin final : public ClusterAdmin {
                                     const std::optional<std::string>& plan_id) override;
   Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;
   Result<NodeAdded> add_node(const CallContext& call, const std::string& address) override;
+  Result<NodeRemoval> plan_removal(const CallContext& call, const std::string& node) override;
   Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) override;
   Result<OperationReport> get_operation(const CallContext& call, const std::string& id) override;
 

@@ -245,12 +245,25 @@ Status NodeAdmin::check_removal(const ClusterView& view, const NodeRecord& node)
   return Done{};
 }
 
+Result<NodeRemoval> NodeAdmin::plan_removal(const CallContext& call, const std::string& wanted) {
+  QV_TRY(const auto view, fresh_view(call));
+  QV_TRY(auto node, node_named(*view, wanted));
+  const auto moves = copies_at(*view, node.id);
+  if (node.state == NodeState::Draining) {
+    const std::string id = node.id.text;
+    return NodeRemoval{std::move(node), moves, id, true};
+  }
+  QV_CHECK(check_removal(*view, node));
+  return NodeRemoval{std::move(node), moves, std::nullopt, false};
+}
+
 Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::string& wanted) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     QV_TRY(const auto view, fresh_view(call));
     QV_TRY(auto node, node_named(*view, wanted));
     const std::string id = node.id.text;
-    if (node.state == NodeState::Draining) return NodeRemoval{std::move(node), id, true};
+    const auto moves = copies_at(*view, node.id);
+    if (node.state == NodeState::Draining) return NodeRemoval{std::move(node), moves, id, true};
     QV_CHECK(check_removal(*view, node));
     const std::string key = keys::node(node.id);
     const std::string slots(keys::kSlots);
@@ -269,7 +282,7 @@ Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::s
     if (!begun) continue;
     QV_LOG_INFO("node_drains node={} label={}", id, node.label);
     hurry(call);
-    return NodeRemoval{std::move(node), id, false};
+    return NodeRemoval{std::move(node), moves, id, false};
   }
   return Error{ErrorCode::Unavailable, "the record of the node keeps changing; try again"};
 }

@@ -27,6 +27,18 @@ std::string listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
+std::uint64_t copies_at(const ClusterView& view, const NodeId& node) {
+  std::uint64_t out = 0;
+  for (const auto& [unused, collection] : view.collections) {
+    for (const auto& state : collection->shards) {
+      for (const auto& [copy, place] : state.copies) {
+        if (place.node == node) ++out;
+      }
+    }
+  }
+  return out;
+}
+
 NodeList list_of(const ClusterView& view, const Liveness& liveness) {
   NodeList out;
   out.epoch = view.epoch;

@@ -8,6 +8,9 @@
 /// What a view says to people. Pure.
 namespace quiver::cluster {
 
+/// Copies of shards that a server has.
+std::uint64_t copies_at(const ClusterView& view, const NodeId& node);
+
 /// The servers that are not removed, without what they say of themselves.
 NodeList list_of(const ClusterView& view, const Liveness& liveness);
 /// Errors: NotFound naming the collections there are.

@@ -47,13 +47,13 @@ Result<ClusterListNodesResponse> cluster_list_nodes(const CallContext& call, Eng
   std::string known;
   for (const auto& node : list.nodes) {
     known += (known.empty() ? "" : ", ") + node.record.label + " (" + node.record.id.text + ')';
-    const auto& wanted = request.node;
+    const auto& wanted = request.node_id;
     if (wanted && *wanted != node.record.id.text && *wanted != node.record.label) continue;
     response.nodes.push_back(shown_node(node));
   }
-  if (request.node && response.nodes.empty()) {
+  if (request.node_id && response.nodes.empty()) {
     return Error{ErrorCode::NotFound,
-                 "there is no node " + shown(*request.node) + ". Nodes: " + known + '.'};
+                 "there is no node " + shown(*request.node_id) + ". Nodes: " + known + '.'};
   }
   return response;
 }

@@ -11,11 +11,12 @@
 namespace quiver::service {
 
 struct ClusterListNodesRequest {
-  std::optional<std::string> node;
+  std::optional<std::string> node_id;
 
   static constexpr auto fields() {
     using R = ClusterListNodesRequest;
-    return describe(field("node", &R::node, "Only this id or name").guarded(1, kClusterNameMax));
+    return describe(
+        field("node_id", &R::node_id, "Only this id or name").guarded(1, kClusterNameMax));
   }
 };
 

@@ -123,15 +123,6 @@ TEST_CASE("node: only the tools that were chosen are offered, and writes are ref
   CHECK(serving.get().ok());
 }
 
-TEST_CASE("node: tools that are not there cannot be chosen", "[app][node]") {
-  Fixture f;
-  f.options.mcp.selection.toolsets = {service::Toolset::Cluster};
-  Node node(f.options, {}, fake_engine(f.dir.path()));
-  const auto refused = node.serve_http(f.stop, [](const std::string&) { FAIL(); });
-  REQUIRE_FALSE(refused.ok());
-  CHECK_THAT(refused.error().message, Contains("no tools of the set cluster"));
-}
-
 TEST_CASE("node: a signal ends stdio too", "[app][node]") {
   Fixture f;
   Pipe to;

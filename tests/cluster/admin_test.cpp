@@ -90,13 +90,18 @@ TEST_CASE("ClusterAdmin: growing and shrinking moves no more shards than it must
   // Only what the server holds moves when it leaves.
   auto& leaving = *c.world.nodes[1];
   const auto held = leaving.copies_on_disk();
+  const auto planned = c.admin->plan_removal(within(20s), "node-b");
+  REQUIRE(planned.ok());
+  CHECK(planned->moves == held);
+  CHECK_FALSE(planned->operation);
+  CHECK(planned->node.state == NodeState::Active);
   const auto removal = c.admin->remove_node(within(20s), "node-b");
   REQUIRE(removal.ok());
   CHECK_FALSE(removal->already);
   CHECK(removal->node.state == NodeState::Draining);
   const auto again = c.admin->remove_node(within(20s), leaving.id.text);
   if (again.ok()) CHECK(again->already);
-  const auto report = c.ended(removal->operation);
+  const auto report = c.ended(*removal->operation);
   CHECK(report.state == OperationState::Done);
   CHECK(report.record.node == leaving.id);
   CHECK(report.moves.size() == held);
@@ -321,15 +326,15 @@ TEST_CASE("Controller: a draining server is emptied in spite of failures", "[clu
   const auto removal = c.admin->remove_node(within(20s), "node-b");
   REQUIRE(removal.ok());
   CHECK(eventually([&] {
-    const auto report = c.admin->get_operation(within(20s), removal->operation);
+    const auto report = c.admin->get_operation(within(20s), *removal->operation);
     return report->moves.size() == 1 && report->moves[0].phase == MovePhase::Failed;
   }));
   // Not again at once.
   CHECK(c.controller->tick(within(20s)).ok());
-  CHECK(c.admin->get_operation(within(20s), removal->operation)->moves.size() == 1);
+  CHECK(c.admin->get_operation(within(20s), *removal->operation)->moves.size() == 1);
   fails = false;
   c.world.clock.advance_ms(30'001);
-  const auto report = c.ended(removal->operation);
+  const auto report = c.ended(*removal->operation);
   CHECK(report.state == OperationState::Done);
   CHECK(report.moves.size() == 2);
   CHECK(*c.world.state("notes", 0).primary_node() == c.world.nodes[0]->id);
@@ -386,7 +391,7 @@ TEST_CASE("Controller: one leads at a time, and works without being asked", "[cl
   const auto removal = c.admin->remove_node(within(20s), "node-b");
   REQUIRE(removal.ok());
   CHECK(eventually([&] {
-    return c.admin->get_operation(within(20s), removal->operation)->state == OperationState::Done;
+    return c.admin->get_operation(within(20s), *removal->operation)->state == OperationState::Done;
   }));
   c.controller->stop();
   CHECK(eventually([&] { return other.lead(within(20s)); }));
@@ -461,6 +466,7 @@ TEST_CASE("LoneAdmin: shows the one server, and says how to make a cluster of it
   for (const auto& error :
        {admin.rebalance(CallContext{}, std::nullopt).error(),
         admin.move_shard(CallContext{}, {}).error(), admin.add_node(CallContext{}, "a:1").error(),
+        admin.plan_removal(CallContext{}, "a").error(),
         admin.remove_node(CallContext{}, "a").error(),
         admin.get_operation(CallContext{}, "a").error()}) {
     CHECK_THAT(message_of(error, ErrorCode::FailedPrecondition),

@@ -2,157 +2,31 @@
 // `quiver cluster init`.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { exchange, modern } from './raw_http.mjs';
-import { Program, deadlineMs, environment, quiver, run, tempDir, until } from './support.mjs';
-
-/// Longer than anything takes on a machine that does much else.
-const longMs = 3 * deadlineMs;
-const downAfterMs = 2000;
-const token = 'a token of the process tests';
-
-/// The result of a tool, which may carry isError.
-async function tool(node, name, args = {}) {
-  const reply = await exchange(
-    node.mcp_url,
-    modern('tools/call', { name, arguments: args }),
-  );
-  assert.ok(reply.message?.result, `${name}: ${reply.status} ${JSON.stringify(reply.message)}`);
-  return reply.message.result;
-}
-
-async function ok(node, name, args) {
-  const result = await tool(node, name, args);
-  assert.ok(!result.isError, `${name}: ${result.content?.[0]?.text}`);
-  return result.structuredContent;
-}
-
-async function refused(node, name, args) {
-  const result = await tool(node, name, args);
-  assert.ok(result.isError, `${name} succeeded: ${JSON.stringify(result.structuredContent)}`);
-  return result.content[0].text;
-}
-
-const isAlive = (pid) => existsSync(`/proc/${pid}`) && !/\) Z /.test(readStat(pid));
-function readStat(pid) {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return ') Z ';
-  }
-}
-
-/// Processes that work in `directory`: whatever names it on its command line.
-function processesOf(directory) {
-  return readdirSync('/proc').filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(directory) && isAlive(pid);
-    } catch {
-      return false;
-    }
-  });
-}
-
-async function freePorts(count) {
-  const servers = [];
-  for (let i = 0; i < count; ++i) {
-    const server = createServer();
-    await new Promise((done) => server.listen(0, '127.0.0.1', done));
-    servers.push(server);
-  }
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
-}
-
-/// Starts `quiver dev`; the end of the test takes it with it. {directory, nodes, etcd, program}
-async function dev(t, count) {
-  const home = tempDir();
-  const directory = join(home, 'dev');
-  const env = environment(home, {
-    QV_CLUSTER_HEARTBEAT_MS: '200',
-    QV_CLUSTER_DOWN_AFTER_MS: String(downAfterMs),
-    QV_CLUSTER_LEASE_S: '3',
-  });
-  const args = ['dev', '--nodes', String(count), '--data', directory];
-  const program = new Program(quiver, args, { env });
-  t.after(async () => {
-    program.kill('SIGTERM');
-    await program.exit();
-    assert.deepEqual(processesOf(directory), [], 'nothing is left running');
-  });
-  const file = join(directory, 'nodes.json');
-  await until(
-    () => existsSync(file) || program.child.exitCode !== null,
-    'the cluster starts',
-    longMs,
-  );
-  assert.equal(program.child.exitCode, null, program.stderr);
-  return { directory, env, program, ...JSON.parse(readFileSync(file)) };
-}
-
-/// A server started by hand, as people do; `stop()` ends it.
-function serve(t, env, args) {
-  const program = new Program(quiver, ['serve', ...args], { env });
-  t.after(async () => {
-    if (program.child.exitCode === null) program.kill('SIGKILL');
-    await program.exited;
-  });
-  return program;
-}
-
-const plain = () => environment(tempDir());
-/// In which the file alone decides.
-const withoutSettings = (env) =>
-  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('QV_')));
-
-function random(seed) {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
-}
-
-function points(count) {
-  const next = random(7);
-  return Array.from({ length: count }, (_, i) => ({
-    id: i,
-    vector: Array.from({ length: 8 }, () => Math.fround(next())),
-  }));
-}
-
-function nearest(all, vector, k) {
-  const distance = (point) =>
-    point.vector.reduce((sum, x, d) => sum + (x - vector[d]) * (x - vector[d]), 0);
-  return all
-    .map((point) => ({ id: point.id, distance: distance(point) }))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, k)
-    .map(({ id }) => id);
-}
-
-const ids = (answer) => answer.hits.map(({ id }) => id);
-const search = (vector, more = {}) => ({
-  collection: 'pond',
-  vector,
-  limit: 10,
-  exact: true,
-  ...more,
-});
-
-async function fill(node, all) {
-  for (let start = 0; start < all.length; start += 100) {
-    await ok(node, 'vector_upsert', { collection: 'pond', points: all.slice(start, start + 100) });
-  }
-}
-
-const makePond = (node) =>
-  ok(node, 'collection_create', { name: 'pond', dimension: 8, metric: 'euclidean', shards: 6 });
+import {
+  dev,
+  downAfterMs,
+  fill,
+  freePorts,
+  ids,
+  isAlive,
+  longMs,
+  makePond,
+  nearest,
+  ok,
+  plain,
+  points,
+  processesOf,
+  refused,
+  search,
+  serve,
+  token,
+  tool,
+  withoutSettings,
+} from './cluster_support.mjs';
+import { environment, run, tempDir, until } from './support.mjs';
 
 test('three servers are one; one of them dies and returns', { timeout: 600_000 }, async (t) => {
   const cluster = await dev(t, 3);
@@ -185,6 +59,12 @@ test('three servers are one; one of them dies and returns', { timeout: 600_000 }
     const [silent] = /peer_down.*silent_ms=(\d+)/.exec(readFileSync(node.log, 'utf8')).slice(1);
     assert.ok(Number(silent) >= downAfterMs, silent);
   }
+  for (const node of [a, b]) {
+    await until(async () => {
+      const { nodes } = await ok(node, 'cluster_list_nodes');
+      return nodes.every(({ name, up }) => up === (name !== c.label));
+    }, `${node.label} lists ${c.label} as down`);
+  }
   const [{ vector }] = all;
   const problem = await refused(a, 'vector_search', search(vector));
   assert.match(problem, /unavailable/i);
@@ -206,6 +86,10 @@ test('three servers are one; one of them dies and returns', { timeout: 600_000 }
     }, `${node.label} answers`);
     assert.deepEqual(ids(whole), nearest(all, vector, 10));
     assert.equal(whole.missing_shards, undefined);
+    await until(
+      async () => (await ok(node, 'cluster_list_nodes')).nodes.every(({ up }) => up),
+      `${node.label} lists all as up`,
+    );
   }
   again.kill('SIGTERM');
   assert.equal((await again.exit()).code, 0);

@@ -2,6 +2,7 @@
 // the test put into it.
 
 #include "service/cluster_words.h"
+#include "service/operations/cluster_remove_node.h"
 #include "world.h"
 
 namespace quiver::service {
@@ -46,11 +47,15 @@ class FakeAdmin final : public cluster::ClusterAdmin {
     asked = address;
     return cluster::NodeAdded{nodes.nodes.at(1).record, true};
   }
+  Result<cluster::NodeRemoval> plan_removal(const CallContext&, const std::string& node) override {
+    asked = "plan " + node;
+    return cluster::NodeRemoval{nodes.nodes.at(0).record, 7, std::nullopt, false};
+  }
   Result<cluster::NodeRemoval> remove_node(const CallContext&, const std::string& node) override {
     asked = node;
     auto record = nodes.nodes.at(0).record;
     record.state = cluster::NodeState::Draining;
-    return cluster::NodeRemoval{record, record.id.text, false};
+    return cluster::NodeRemoval{record, 7, record.id.text, false};
   }
   Result<cluster::OperationReport> get_operation(const CallContext&,
                                                  const std::string& id) override {
@@ -114,9 +119,9 @@ TEST_CASE("cluster_list_nodes: says of each node what is known of it", "[service
   CHECK(down["problem"] == "connection refused");
   CHECK_FALSE(down.contains("load"));
   CHECK_FALSE(down.contains("zone"));
-  CHECK(world.ok("cluster_list_nodes", {{"node", "node-b"}})["nodes"].size() == 1);
-  CHECK(world.ok("cluster_list_nodes", {{"node", id_of('a')}})["nodes"].size() == 1);
-  const auto unknown = world.refused("cluster_list_nodes", {{"node", "node-c"}});
+  CHECK(world.ok("cluster_list_nodes", {{"node_id", "node-b"}})["nodes"].size() == 1);
+  CHECK(world.ok("cluster_list_nodes", {{"node_id", id_of('a')}})["nodes"].size() == 1);
+  const auto unknown = world.refused("cluster_list_nodes", {{"node_id", "node-c"}});
   CHECK(unknown.code == ErrorCode::NotFound);
   CHECK_THAT(unknown.message, Catch::Contains("node-a (" + id_of('a')));
 }
@@ -248,7 +253,14 @@ TEST_CASE("cluster_*: changes reach the cluster as they were asked for", "[servi
   CHECK(added["already_member"] == true);
   CHECK(added["name"] == "node-b");
 
-  const auto removed = world.ok("cluster_remove_node", {{"node", "node-a"}});
+  const auto planned = world.ok("cluster_remove_node", {{"node_id", "node-a"}});
+  CHECK(world.admin.asked == "plan node-a");
+  CHECK(planned["state"] == "active");
+  CHECK(planned["move_count"] == 7);
+  CHECK_FALSE(planned.contains("operation_id"));
+  CHECK_THAT(planned["advice"].get<std::string>(), Catch::Contains("dry_run false"));
+
+  const auto removed = world.ok("cluster_remove_node", {{"node_id", "node-a"}, {"dry_run", false}});
   CHECK(world.admin.asked == "node-a");
   CHECK(removed["state"] == "draining");
   CHECK(removed["operation_id"] == id_of('a'));
@@ -297,6 +309,21 @@ TEST_CASE("cluster_get_operation: sums up, and shows what has not ended well fir
   CHECK_THAT(cut["advice"].get<std::string>(), Catch::Contains("of 1,002 moves"));
 }
 
+TEST_CASE("cluster_remove_node: a person is asked with what would move", "[service]") {
+  const auto operation = cluster_remove_node_operation();
+  const auto asks = operation.confirmation({{"node_id", "node-a"}}).value();
+  REQUIRE(asks);
+  CHECK(asks->preview == "cluster_remove_node");
+  CHECK(asks->preview_arguments == Json{{"node_id", "node-a"}, {"dry_run", true}});
+  CHECK(asks->confirmed == Json{{"node_id", "node-a"}, {"dry_run", false}});
+  const auto question = asks->question({{"already_asked", false}, {"move_count", 1}});
+  REQUIRE(question);
+  CHECK(question->text ==
+        "Move 1 copy of a shard off the node \"node-a\", then remove it for good?");
+  CHECK_FALSE(asks->question({{"already_asked", true}, {"move_count", 1}}));
+  CHECK_FALSE(operation.confirmation({{"node_id", "node-a"}, {"dry_run", true}}).value());
+}
+
 TEST_CASE("cluster_*: without an administration all of them say so", "[service]") {
   Cluster world;
   world.engine.cluster = nullptr;
@@ -307,7 +334,7 @@ TEST_CASE("cluster_*: without an administration all of them say so", "[service]"
       {"cluster_rebalance", Json::object()},
       {"cluster_move_shard", move},
       {"cluster_add_node", {{"address", "a:1"}}},
-      {"cluster_remove_node", {{"node", "a"}}},
+      {"cluster_remove_node", {{"node_id", "a"}}},
       {"cluster_get_operation", {{"operation_id", "a"}}}};
   for (const auto& [name, arguments] : calls) {
     CHECK(world.refused(name, arguments).code == ErrorCode::FailedPrecondition);
