@@ -130,43 +130,46 @@ void RestEndpoint::handle(HttpRequest request, std::shared_ptr<HttpResponder> re
     return responder->respond(*std::move(answer));
   }
   responder = with_cors_headers(std::move(responder), request, options_.access, cors_terms());
-  const auto refuse = [&](HttpResponse response) { responder->respond(std::move(response)); };
+  const auto call = std::make_shared<Call>();
+  call->http = std::move(request);
+  if (auto response = answer_now(*call)) return responder->respond(*std::move(response));
+  call->responder = responder;
+  responder->on_gone([gone = call->context.cancel] { gone.cancel(); });
+  const Status submitted = submit_([this, call] { run(*call); });
+  if (!submitted.ok()) responder->respond(problem(submitted.error()));
+}
+
+std::optional<HttpResponse> RestEndpoint::answer_now(Call& call) const {
+  const HttpRequest& request = call.http;
   if (!takes_json(request)) {
-    return refuse(problem(kNotAcceptable, ErrorCode::InvalidArgument,
-                          "header Accept: must allow application/json"));
+    return problem(kNotAcceptable, ErrorCode::InvalidArgument,
+                   "header Accept: must allow application/json");
   }
   const std::string_view method = method_of(request);
   if (path_of(request.target) == kDescriptionPath) {
-    return refuse(method == "GET" ? json_response(description_) : wrong_method({"GET"}));
+    return method == "GET" ? json_response(description_) : wrong_method({"GET"});
   }
   auto target = parse_target(request.target);
-  if (!target.ok()) return refuse(problem(target.error()));
-  auto match = routes_.find(method, target->segments);
-  if (match.methods.empty()) return refuse(unknown_route(request));
-  if (match.route == nullptr) return refuse(wrong_method(std::move(match.methods)));
-  const std::string& name = match.route->operation->name;
-  if (shown_.find(name) == nullptr) {
-    return refuse(problem({ErrorCode::PermissionDenied, shown_.unknown("operation", name)}));
+  if (!target.ok()) return problem(target.error());
+  call.target = *std::move(target);
+  call.match = routes_.find(method, call.target.segments);
+  if (call.match.methods.empty()) return unknown_route(request);
+  if (call.match.route == nullptr) return wrong_method(std::move(call.match.methods));
+  const service::Operation& operation = *call.match.route->operation;
+  if (shown_.find(operation.name) == nullptr) {
+    return problem({ErrorCode::PermissionDenied, shown_.unknown("operation", operation.name)});
   }
-  if (auto fault = body_fault(request, options_.body_bytes_max)) return refuse(*std::move(fault));
+  if (auto fault = body_fault(request, options_.body_bytes_max)) return fault;
   const auto key = idempotency_key(request);
-  if (!key.ok()) return refuse(problem(key.error()));
+  if (!key.ok()) return problem(key.error());
   const auto timeout = request_timeout(request, options_.call_timeout);
-  if (!timeout.ok()) return refuse(problem(timeout.error()));
-
-  const auto call = std::make_shared<Call>();
-  call->http = std::move(request);
-  call->responder = responder;
-  call->target = *std::move(target);
-  call->match = std::move(match);
-  call->context.deadline = std::chrono::steady_clock::now() + *timeout;
-  call->context.cancel = CancelToken::make();
-  if (call->match.route->operation->access != service::Access::Read) {
-    call->context.request_id = key->value_or(RequestId::random());
+  if (!timeout.ok()) return problem(timeout.error());
+  call.context.deadline = std::chrono::steady_clock::now() + *timeout;
+  call.context.cancel = CancelToken::make();
+  if (operation.access != service::Access::Read) {
+    call.context.request_id = key->value_or(RequestId::random());
   }
-  responder->on_gone([gone = call->context.cancel] { gone.cancel(); });
-  const Status submitted = submit_([this, call] { run(*call); });
-  if (!submitted.ok()) refuse(problem(submitted.error()));
+  return std::nullopt;
 }
 
 void RestEndpoint::run(Call& call) const {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,6 +49,9 @@ class RestEndpoint {
  private:
   struct Call;
 
+  /// Fills in the rest of a call that has its request; the response if nothing has to be carried
+  /// out for it.
+  std::optional<HttpResponse> answer_now(Call& call) const;
   void run(Call& call) const;
 
   const service::Registry& shown_;

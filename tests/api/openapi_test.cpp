@@ -130,8 +130,8 @@ TEST_CASE("OpenAPI: fields are where the request has them", "[api]") {
   CHECK(list.at("cursor").contains("description"));
 
   CHECK(all.at("get /api/v1/cluster/nodes").at("operationId") == "cluster_list_nodes");
-  CHECK(all.at("get /api/v1/cluster/nodes/{node}").at("operationId") ==
-        "cluster_list_nodes_by_node");
+  CHECK(all.at("get /api/v1/cluster/nodes/{node_id}").at("operationId") ==
+        "cluster_list_nodes_by_node_id");
   const Json& add = all.at("post /api/v1/cluster/nodes");
   CHECK(add.at("parameters").size() == 2);
   CHECK(add.at("responses").at("200").at("content").contains("application/json"));

@@ -49,7 +49,7 @@ TEST_CASE("REST: fields come from the path, the query, or the body", "[api]") {
         call("collection_delete", {{"collection", "docs"}, {"confirm", "docs"}}));
   CHECK(arguments("GET", "/api/v1/cluster/nodes") == call("cluster_list_nodes", Json::object()));
   CHECK(arguments("GET", "/api/v1/cluster/nodes/%C3%A4%2F1") ==
-        call("cluster_list_nodes", {{"node", "\u00e4/1"}}));
+        call("cluster_list_nodes", {{"node_id", "\u00e4/1"}}));
   CHECK(arguments("POST", "/api/v1/cluster/rebalance", R"({"dry_run":true})") ==
         call("cluster_rebalance", {{"dry_run", true}}));
 }
@@ -237,7 +237,7 @@ TEST_CASE("REST: which route a request counts for", "[api]") {
   };
   CHECK(route("GET", "/api/v1/collections/a?x=%zz") == "/api/v1/collections/{collection}");
   CHECK(route("PUT", "/api/v1/collections/a") == "/api/v1/collections/{name}");
-  CHECK(route("HEAD", "/api/v1/cluster/nodes/n") == "/api/v1/cluster/nodes/{node}");
+  CHECK(route("HEAD", "/api/v1/cluster/nodes/n") == "/api/v1/cluster/nodes/{node_id}");
   CHECK(route("GET", "/api/v1/openapi.json?x") == "/api/v1/openapi.json");
   CHECK(route("GET", "/api/v1/nothing").empty());
   CHECK(route("GET", "/api/v1/%ff").empty());

@@ -62,7 +62,7 @@ TEST_CASE("routes: those that administration relies on", "[api]") {
   CHECK(found(routes, "GET", {"api", "v1", "cluster", "operations", "op-1"}) ==
         "cluster_get_operation");
   const auto match = routes.find("DELETE", one);
-  CHECK(match.fields == std::vector<std::pair<std::string, std::string>>{{"node", "n-1"}});
+  CHECK(match.fields == std::vector<std::pair<std::string, std::string>>{{"node_id", "n-1"}});
   CHECK(match.methods == Texts{"DELETE", "GET"});
 }
 

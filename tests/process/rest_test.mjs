@@ -355,6 +355,10 @@ test('a cluster is administered over REST', { timeout: 600_000 }, async (t) => {
   await refused(first, 404, 'not_found', 'GET', '/api/v1/cluster/nodes/nobody');
   await refused(first, 404, 'not_found', 'DELETE', '/api/v1/cluster/nodes/nobody');
   await refused(first, 404, 'not_found', 'GET', '/api/v1/cluster/operations/none');
+  // Without dry_run=false a removal only says what it would do.
+  const removal = await ok(first, 'DELETE', `/api/v1/cluster/nodes/${nodes[1].id}`);
+  assert.equal(removal.state, 'active');
+  assert.ok(!removal.operation_id);
 
   await ok(first, 'PUT', '/api/v1/collections/docs', { dimension: 2, shards: 4 });
   const points = Array.from({ length: 40 }, (_, i) => ({ id: i, vector: [i, 1] }));
