@@ -6,33 +6,8 @@
 #include <ctime>
 #include <string_view>
 
-#include "core/json.h"
-
 namespace quiver::app {
 namespace {
-
-std::string_view reason(int status) {
-  switch (status) {
-    case 200: return "OK";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    default: return "";
-  }
-}
 
 std::string_view http_date(std::array<char, 40>& text) {
   const std::time_t now = std::time(nullptr);
@@ -82,7 +57,10 @@ bool is_sound_head(const HttpResponse& response) {
 std::string render_head(const HttpResponse& response, const HttpFraming& framing) {
   std::array<char, 40> date{};
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
-  head.append(reason(response.status)).append("\r\nDate: ").append(http_date(date)).append("\r\n");
+  head.append(reason_phrase(response.status))
+      .append("\r\nDate: ")
+      .append(http_date(date))
+      .append("\r\n");
   for (const auto& [name, value] : response.headers) {
     if (!is_ours(name)) head.append(name).append(": ").append(value).append("\r\n");
   }
@@ -96,21 +74,6 @@ std::string render_head(const HttpResponse& response, const HttpFraming& framing
     head.append("Connection: keep-alive\r\n");
   }
   return head.append("\r\n");
-}
-
-HttpResponse problem(int status, const std::string& detail) {
-  const Json body{{"type", "about:blank"},
-                  {"title", std::string(reason(status))},
-                  {"status", status},
-                  {"detail", detail}};
-  return {status, {{"content-type", "application/problem+json"}}, body.dump()};
-}
-
-HttpResponse problem(const Error& error) {
-  const ErrorTraits known = traits(error.code);
-  HttpResponse response = problem(known.http_status, error.message);
-  if (known.retryable) response.headers["retry-after"] = "1";
-  return response;
 }
 
 }  // namespace quiver::app

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "core/error.h"
 #include "core/http.h"
+#include "core/http_problem.h"
 
 namespace quiver::app {
 
@@ -30,10 +30,5 @@ bool is_sound_head(const HttpResponse& response);
 
 /// Whether a response of that status has no body and no length (RFC 9110 6.4.1).
 bool is_bodiless(int status) noexcept;
-
-/// A reply that the listener gives by itself (RFC 9457).
-HttpResponse problem(int status, const std::string& detail);
-
-HttpResponse problem(const Error& error);
 
 }  // namespace quiver::app

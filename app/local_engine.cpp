@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "embedding/providers.h"
+#include "service/operations/node_status.h"
 #include "service/registry.h"
 
 namespace quiver::app {
@@ -111,7 +112,7 @@ class ClusterEngine final : public service::Executor {
 
   Result<Json> invoke(const CallContext& call, std::string_view operation,
                       const Json& arguments) override {
-    node_->wait_joined(call, kJoinPatience);
+    if (operation != service::kNodeStatus) node_->wait_joined(call, kJoinPatience);
     return operations_->executor().invoke(call, operation, arguments);
   }
   service::ChangeSubscription subscribe(service::ChangeListener listener) override {

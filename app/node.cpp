@@ -6,11 +6,15 @@
 #include <string_view>
 #include <utility>
 
-#include "app/http_head.h"
+#include "api/rest/health.h"
+#include "api/rest/rest_endpoint.h"
 #include "app/http_listener.h"
+#include "app/http_surfaces.h"
 #include "app/lanes.h"
+#include "app/metered.h"
+#include "app/node_reports.h"
+#include "app/prometheus.h"
 #include "cluster/membership_file.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "mcp/connection.h"
 #include "mcp/http_endpoint.h"
@@ -24,10 +28,8 @@
 namespace quiver::app {
 namespace {
 
-constexpr std::string_view kMcpPath = "/mcp";
-constexpr std::string_view kSsePath = "/sse";
-constexpr std::string_view kMessagesPath = "/messages";
-constexpr std::string_view kHealthPath = "/healthz";
+/// Reports that may wait.
+constexpr std::size_t kReportsMax = 16;
 
 SharingOptions sharing_of(const Options& options) {
   SharingOptions sharing;
@@ -68,52 +70,50 @@ mcp::HttpEndpointOptions endpoint_of(const Options& options) {
   return out;
 }
 
-HttpResponse json_response(int status, const Json& body) {
-  return {status, {{"content-type", "application/json"}}, body.dump()};
+api::RestOptions rest_of(const Options& options) {
+  api::RestOptions out;
+  out.access = access_of(options);
+  out.body_bytes_max = options.server.message_bytes_max;
+  out.call_timeout = std::chrono::seconds(options.server.call_timeout_s);
+  out.version = QV_VERSION;
+  return out;
 }
 
-/// Where requests go. The second is null if it is not served.
-struct Surfaces {
-  mcp::HttpEndpoint endpoint;
-  std::unique_ptr<mcp::SseEndpoint> sse;
-
-  void stop() {
-    endpoint.stop();
-    if (sse) sse->stop();
+/// What REST offers: toolsets are a matter of what models have to read, the rest holds here too.
+service::Selection rest_selection(const Options& options) {
+  service::Selection selection = options.mcp.selection;
+  selection.toolsets.clear();
+  for (const auto& [toolset, name] : service::EnumNames<service::Toolset>::kNames) {
+    selection.toolsets.push_back(toolset);
   }
-};
-
-HttpResponse unknown_path(std::string_view path, bool serves_sse) {
-  const bool is_sse = path == kSsePath || path == kMessagesPath;
-  if (is_sse && !serves_sse) {
-    return json_response(404, {{"error",
-                                "the old HTTP+SSE transport is off: use /mcp (Streamable HTTP), or "
-                                "set server.legacy_sse"}});
-  }
-  return json_response(404, {{"error", "there are /mcp and GET /healthz"}});
+  return selection;
 }
 
-void route(Surfaces& surfaces, HttpRequest request,
-           const std::shared_ptr<HttpResponder>& responder) {
-  const std::string path = request.target.substr(0, request.target.find('?'));
-  if (path == kMcpPath) return surfaces.endpoint.handle(std::move(request), responder);
-  if (surfaces.sse && path == kSsePath) return surfaces.sse->open(request, responder);
-  if (surfaces.sse && path == kMessagesPath) {
-    return surfaces.sse->take(std::move(request), responder);
-  }
-  if (path != kHealthPath) {
-    return responder->respond(unknown_path(path, surfaces.sse != nullptr));
-  }
-  if (request.method != "GET") {
-    HttpResponse response = json_response(405, {{"error", "only GET"}});
-    response.headers["allow"] = "GET";
-    return responder->respond(std::move(response));
-  }
-  responder->respond(json_response(200, {{"status", "ok"}, {"version", QV_VERSION}}));
+std::string metrics_of(service::Executor& executor, const mcp::HttpEndpoint& endpoint,
+                       const Prometheus& metrics) {
+  MetricText out;
+  out.begin({"quiver_build_info", "The version that runs."}, "gauge");
+  out.value(MetricText::rendered({{"version", QV_VERSION}}), 1.0);
+  write_node_metrics(executor, out);
+  out.gauge({"quiver_mcp_sessions", "Sessions of clients by HTTP."},
+            static_cast<double>(endpoint.sessions()));
+  metrics.write(out);
+  write_process_metrics(out);
+  return out.text();
 }
 
 mcp::Submit onto(Lane& lane) {
   return [&lane](std::function<void()> work) { return lane.submit(std::move(work)); };
+}
+
+std::unique_ptr<mcp::SseEndpoint> sse_of(const Options& options, const mcp::Server& server,
+                                         Lane& lane) {
+  if (!options.server.legacy_sse) return nullptr;
+  mcp::SseEndpointOptions sse;
+  sse.access = access_of(options);
+  sse.messages_path = kMessagesPath;
+  sse.sessions_max = options.server.sessions;
+  return std::make_unique<mcp::SseEndpoint>(server, onto(lane), std::move(sse));
 }
 
 /// As part of a URL: an IPv6 address goes in brackets; where all addresses are listened at, the
@@ -163,29 +163,35 @@ Status Node::serve_http(StopSwitch& stop,
   if (role == SharedExecutor::Role::Client) {
     QV_LOG_INFO("data_forwarded dir=\"{}\" because=\"another process owns it\"", options_.data_dir);
   }
-  QV_TRY(const auto registry, service::select(service::catalogue(), options_.mcp.selection));
-  service::SelectedExecutor selected(registry, executor_);
+  const auto all = service::catalogue();
+  QV_TRY(const auto tools, service::select(all, options_.mcp.selection));
+  QV_TRY(const auto operations, service::select(all, rest_selection(options_)));
+  Prometheus metrics;
+  service::SelectedExecutor selected(operations, executor_);
+  MeteredExecutor executor(selected, metrics);
   Lane lane(lane_of(options_));
-  const mcp::Server server(mcp::product_offer(registry, selected), onto(lane), mcp_of(options_));
-  Surfaces surfaces{{server, onto(lane), endpoint_of(options_)}, nullptr};
-  if (options_.server.legacy_sse) {
-    mcp::SseEndpointOptions sse;
-    sse.access = access_of(options_);
-    sse.messages_path = kMessagesPath;
-    sse.sessions_max = options_.server.sessions;
-    surfaces.sse = std::make_unique<mcp::SseEndpoint>(server, onto(lane), std::move(sse));
-  }
+  // Its own: a server that is busy is to be seen.
+  Lane reports({"reports", 1, kReportsMax});
+  const mcp::Server server(mcp::product_offer(tools, executor), onto(lane), mcp_of(options_));
+  mcp::HttpEndpoint endpoint(server, onto(lane), endpoint_of(options_));
+  const auto sse = sse_of(options_, server, lane);
+  const api::RestEndpoint rest(all, operations, executor, onto(lane), rest_of(options_));
+  const api::HealthEndpoint health({QV_VERSION, [this] { return readiness(executor_); },
+                                    [&] { return metrics_of(executor_, endpoint, metrics); }},
+                                   onto(reports), access_of(options_));
+  const HttpSurfaces surfaces{endpoint, sse.get(), rest, health, metrics};
   QV_TRY(auto listener, HttpListener::start(listener_of(options_),
                                             [&](HttpRequest request, const auto& responder) {
-                                              route(surfaces, std::move(request), responder);
+                                              surfaces.handle(std::move(request), responder);
                                             }));
   on_started("http://" + url_host(options_.server.host) + ":" + std::to_string(listener->port()) +
-             std::string(kMcpPath));
+             kMcpPath);
   stop.wait();
   listener->stop([&] {
     surfaces.stop();
     server.stop();
   });
+  reports.stop();
   lane.stop();
   executor_.close();
   return Done{};

@@ -27,7 +27,8 @@ class Node {
   /// Errors: Unavailable when the channel broke.
   Status serve_stdio(ProtocolStreams streams, StopSwitch& stop);
 
-  /// Serves /mcp, GET /healthz and, if so configured, /sse until `stop` fires; closes the data.
+  /// Serves /mcp, REST, reports on itself and, if so configured, /sse until `stop` fires; closes
+  /// the data.
   /// `on_started` gets the URL of the MCP endpoint.
   ///
   /// Errors: FailedPrecondition if the port or the data directory cannot be had; see

@@ -6,6 +6,8 @@
 
 #include <xxhash.h>
 
+#include "core/json.h"
+
 namespace quiver {
 namespace {
 
@@ -62,6 +64,13 @@ std::string_view utf8_prefix(std::string_view text, std::size_t bytes) noexcept 
   if (text.size() <= bytes) return text;
   while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
   return text.substr(0, bytes);
+}
+
+std::string shown_text(std::string_view text) {
+  constexpr std::size_t kShown = 64;
+  std::string shown(utf8_prefix(text, kShown));
+  if (shown.size() < text.size()) shown += "...";
+  return Json(shown).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {

@@ -6,12 +6,7 @@
 #include "core/http.h"
 #include "mcp/http_reply.h"
 
-/// What lets a page of an allowed origin read the answers: Cross-Origin Resource Sharing.
-///
-/// Only for HttpAccess::allowed_origins. A page of the loopback may call, as a program there may,
-/// but what it reads is for the browser's own rules to decide.
-///
-/// Source: WHATWG Fetch, 3.3 CORS protocol; WICG Private Network Access.
+/// What pages may send to MCP and read from it: core/http_cors.h on its terms.
 namespace quiver::mcp {
 
 /// The answer to a browser that asks beforehand whether it may send a request; nothing if this is

@@ -32,16 +32,9 @@ HttpResponse busy_response(std::string message, Json id) {
 }
 
 std::optional<HttpResponse> access_fault(const HttpRequest& request, const HttpAccess& access) {
-  const auto host = header(request, "host");
-  if (!host) return refusal(http::kBadRequest, "header Host: required");
-  if (!is_allowed_host(*host, access.allowed_hosts)) {
-    return refusal(http::kForbidden, "host " + display(*host) + " is not allowed");
-  }
-  const auto origin = header(request, "origin");
-  if (origin && !is_allowed_origin(*origin, access.allowed_origins)) {
-    return refusal(http::kForbidden, "origin " + display(*origin) + " is not allowed");
-  }
-  return std::nullopt;
+  auto refused = refused_access(request, access);
+  if (!refused) return std::nullopt;
+  return refusal(refused->status, std::move(refused->message));
 }
 
 std::optional<HttpResponse> body_fault(const HttpRequest& request) {

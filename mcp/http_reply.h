@@ -2,9 +2,9 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "core/http.h"
+#include "core/http_access.h"
 #include "mcp/json_rpc.h"
 
 /// Whole responses of MCP's endpoints, and what every one of them asks of a request first.
@@ -33,14 +33,7 @@ HttpResponse method_refusal(const std::string& allowed);
 /// Try again later.
 HttpResponse busy_response(std::string message, Json id = nullptr);
 
-/// Who may call beside this machine's loopback.
-struct HttpAccess {
-  /// Names that a Host header may carry: a page elsewhere must not reach a local server by a name
-  /// of its own (DNS rebinding).
-  std::vector<std::string> allowed_hosts = {};
-  /// Web origins whose pages may call.
-  std::vector<std::string> allowed_origins = {};
-};
+using quiver::HttpAccess;
 
 /// What is wrong with the Host and Origin of a request, if anything.
 std::optional<HttpResponse> access_fault(const HttpRequest& request, const HttpAccess& access);

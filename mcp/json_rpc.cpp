@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/json_reader.h"
 #include "core/text.h"
 
 namespace quiver::mcp {
@@ -30,6 +31,16 @@ Response read_response(Json id, Json& json) {
 }
 
 }  // namespace
+
+std::variant<Json, Fault> read_json(std::string_view text, std::size_t memory_max) {
+  JsonReading read = read_json_text(text, memory_max, "id");
+  if (read.kind == JsonReading::Kind::Whole) return std::move(read.root);
+  if (read.kind == JsonReading::Kind::Broken) {
+    return Fault{nullptr, {rpc::kParseError, std::move(read.problem)}};
+  }
+  Json id = read.member && is_id(*read.member) ? *std::move(read.member) : Json(nullptr);
+  return invalid(std::move(id), std::move(read.problem));
+}
 
 std::variant<Message, Fault> read_message(Json json) {
   if (!json.is_object()) {
@@ -96,10 +107,7 @@ std::string notification_text(std::string_view method, const Json& params) {
 }
 
 std::string display(std::string_view text) {
-  constexpr std::size_t kShown = 64;
-  std::string shown(utf8_prefix(text, kShown));
-  if (shown.size() < text.size()) shown += "...";
-  return to_text(Json(shown));
+  return shown_text(text);
 }
 
 }  // namespace quiver::mcp

@@ -6,16 +6,13 @@
 #include <variant>
 
 #include "core/json.h"
+#include "core/json_reader.h"
 
 /// JSON-RPC 2.0 as MCP uses it: framing and protocol errors, nothing of MCP's methods.
 namespace quiver::mcp {
 
 /// The string of an id is echoed in every reply; real clients count or send a UUID.
 inline constexpr std::size_t kIdBytesMax = 1024;
-/// Memory that one message may take once read, estimated: "[],[],[]" grows twentyfold, the largest
-/// honest batch of vectors to 70 MB.
-inline constexpr std::size_t kMessageMemoryMax = std::size_t{256} << 20;
-
 namespace rpc {
 inline constexpr int kParseError = -32700;
 inline constexpr int kInvalidRequest = -32600;
@@ -70,8 +67,7 @@ using Message = std::variant<Request, Notification, Response>;
 /// Takes JSON text into memory. A Fault is -32700 for what is not UTF-8 or not JSON, and -32600
 /// for what is deeper than limits::kJsonDepthMax, repeats a key of an object, or would take more
 /// than `memory_max`: refused before it is built, the id found if it can be.
-std::variant<Json, Fault> read_json(std::string_view text,
-                                    std::size_t memory_max = kMessageMemoryMax);
+std::variant<Json, Fault> read_json(std::string_view text, std::size_t memory_max = kJsonMemoryMax);
 
 /// Takes JSON as one message (not a batch). A Fault is always -32600.
 std::variant<Message, Fault> read_message(Json json);

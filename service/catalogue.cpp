@@ -14,6 +14,7 @@
 #include "service/operations/memory_get.h"
 #include "service/operations/memory_search.h"
 #include "service/operations/memory_store.h"
+#include "service/operations/node_status.h"
 #include "service/operations/vector_scroll.h"
 #include "service/operations/vector_search.h"
 #include "service/operations/vector_upsert.h"
@@ -39,6 +40,7 @@ Registry catalogue() {
       memory_get_operation(),
       memory_search_operation(),
       memory_store_operation(),
+      node_status_operation(),
       vector_scroll_operation(),
       vector_search_operation(),
       vector_upsert_operation(),

@@ -42,6 +42,8 @@ struct Operation {
   Access access = Access::Read;
   Effects effects;
   Route route;
+  /// A second place, for one of what `route` gives all of. Without a path: there is none.
+  Route one_route = {};
   /// Surfaces offer it; else they only use it themselves.
   bool shown = true;
   /// JSON Schema 2020-12 objects.
@@ -63,6 +65,7 @@ struct About {
   Effects effects;
   Route route;
   bool shown = true;
+  Route one_route = {};
 };
 
 /// Wraps a typed function; parsing and encoding follow from the descriptions of Request and
@@ -77,6 +80,7 @@ Operation operation(const About& about,
           about.access,
           about.effects,
           about.route,
+          about.one_route,
           about.shown,
           schema_of<Request>(),
           schema_of<Response>(),

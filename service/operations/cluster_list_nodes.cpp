@@ -62,7 +62,8 @@ Operation cluster_list_nodes_operation() {
   return operation(
       About{"cluster_list_nodes", "List nodes",
             "Nodes of the cluster: state, addresses, shards, load, disk.", Toolset::Cluster,
-            Access::Read, Effects{false, true}, Route{"GET", "/v1/cluster/nodes"}},
+            Access::Read, Effects{false, true}, Route{"GET", "/v1/cluster/nodes"}, true,
+            Route{"GET", "/v1/cluster/nodes/{node_id}"}},
       &cluster_list_nodes);
 }
 

@@ -16,7 +16,7 @@ Operation cluster_move_shard_operation() {
   return operation(
       About{"cluster_move_shard", "Move a shard",
             "Move one shard to another node; its writes wait meanwhile.", Toolset::Cluster,
-            Access::Admin, Effects{false, true}, Route{"POST", "/v1/cluster/shards/move"}},
+            Access::Admin, Effects{false, true}, Route{"POST", "/v1/cluster/moves"}},
       &cluster_move_shard);
 }
 

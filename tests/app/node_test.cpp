@@ -159,7 +159,7 @@ std::string get(const std::string& method, const std::string& path) {
   return method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 }
 
-TEST_CASE("node: HTTP serves /mcp and /healthz until it is stopped", "[app][node]") {
+TEST_CASE("node: HTTP serves MCP, REST and reports until it is stopped", "[app][node]") {
   Fixture f;
   std::promise<std::string> started;
   auto serving = std::async(std::launch::async, [&] {
@@ -172,7 +172,19 @@ TEST_CASE("node: HTTP serves /mcp and /healthz until it is stopped", "[app][node
   const auto health = http(url, get("GET", "/healthz?x=1"));
   CHECK_THAT(health, Catch::StartsWith("HTTP/1.1 200") && Contains("\"status\":\"ok\""));
   CHECK_THAT(http(url, get("DELETE", "/healthz")), Catch::StartsWith("HTTP/1.1 405"));
-  CHECK_THAT(http(url, get("GET", "/else")), Catch::StartsWith("HTTP/1.1 404"));
+  CHECK_THAT(http(url, get("GET", "/else")),
+             Catch::StartsWith("HTTP/1.1 404") && Contains("/api/v1/openapi.json"));
+  // The engine of these tests has no operation of the product.
+  CHECK_THAT(http(url, get("GET", "/readyz")),
+             Catch::StartsWith("HTTP/1.1 503") && Contains("node_status"));
+  CHECK_THAT(http(url, get("GET", "/api/v1/collections")),
+             Catch::StartsWith("HTTP/1.1 404") && Contains("collection_list"));
+  CHECK_THAT(http(url, get("GET", "/api/v1/openapi.json")), Catch::StartsWith("HTTP/1.1 200"));
+  CHECK_THAT(http(url, get("GET", "/metrics")),
+             Catch::StartsWith("HTTP/1.1 200") && Contains("quiver_ready 0") &&
+                 Contains(R"(quiver_operations_total{operation="collection_list",outcome=)"
+                          R"("not_found"} 1)") &&
+                 Contains(R"({method="GET",route="other",status="404"} 1)"));
   CHECK_THAT(http(url, get("GET", "/mcp")), Catch::StartsWith("HTTP/1.1 400"));
   CHECK_THAT(http(url, get("PUT", "/mcp")), Catch::StartsWith("HTTP/1.1 405"));
   const std::string body = kInitialize.dump();

@@ -44,8 +44,10 @@ TEST_CASE("catalogue: has the operations of the four toolsets, in order of name"
   }
   CHECK(registry.find("memory") == nullptr);
   CHECK(registry.find("complete") == nullptr);
-  REQUIRE(registry.internal_operations().size() == 1);
+  CHECK(registry.find("node_status") == nullptr);
+  REQUIRE(registry.internal_operations().size() == 2);
   CHECK(registry.find_internal("complete") == &registry.internal_operations().front());
+  CHECK(registry.find_internal("node_status") == &registry.internal_operations().back());
 }
 
 TEST_CASE("catalogue: who may call what, and what it does", "[service]") {
@@ -136,17 +138,19 @@ TEST_CASE("catalogue: routes are distinct and take their fields from the request
   std::set<std::string> routes;
   const auto registry = catalogue();
   for (const auto& operation : registry.operations()) {
-    const std::string path(operation.route.path);
-    INFO(operation.name << " " << path);
-    const bool cluster = operation.toolset == Toolset::Cluster;
-    CHECK(path.starts_with(cluster ? "/v1/cluster/" : "/v1/collections"));
-    const std::regex braces(R"(\{([a-z_]+)\})");
-    CHECK(routes
-              .insert(std::string(operation.route.method) + " " +
-                      std::regex_replace(path, braces, "{}"))
-              .second);
-    for (std::sregex_iterator it(path.begin(), path.end(), braces), end; it != end; ++it) {
-      CHECK(operation.request_schema["properties"].contains((*it)[1].str()));
+    CHECK_FALSE(operation.route.path.empty());
+    for (const Route& route : {operation.route, operation.one_route}) {
+      const std::string path(route.path);
+      if (path.empty()) continue;
+      INFO(operation.name << " " << path);
+      const bool cluster = operation.toolset == Toolset::Cluster;
+      CHECK(path.starts_with(cluster ? "/v1/cluster/" : "/v1/collections"));
+      const std::regex braces(R"(\{([a-z_]+)\})");
+      CHECK(routes.insert(std::string(route.method) + " " + std::regex_replace(path, braces, "{}"))
+                .second);
+      for (std::sregex_iterator it(path.begin(), path.end(), braces), end; it != end; ++it) {
+        CHECK(operation.request_schema["properties"].contains((*it)[1].str()));
+      }
     }
   }
 }

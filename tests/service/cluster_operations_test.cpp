@@ -126,6 +126,42 @@ TEST_CASE("cluster_list_nodes: says of each node what is known of it", "[service
   CHECK_THAT(unknown.message, Catch::Contains("node-a (" + id_of('a')));
 }
 
+TEST_CASE("node_status: what this server knows without asking others", "[service]") {
+  Cluster world;
+  world.ok("collection_create", {{"name", "notes"}, {"dimension", 2}, {"shards", 3}});
+  auto& known = world.admin.distribution;
+  known.nodes.epoch = 9;
+  known.nodes.copies_missing = 1;
+  cluster::NodeLoad load;
+  load.node = NodeId{id_of('a')};
+  load.label = "node-a";
+  load.state = cluster::NodeState::Draining;
+  load.up = true;
+  load.copies = 2;
+  load.primaries = 1;
+  known.nodes.nodes.push_back(load);
+  known.shards.resize(3);
+  CHECK(world.ok("node_status", Json::object()) ==
+        Json{{"epoch", 9},
+             {"collections", 1},
+             {"shards", 3},
+             {"copies_missing", 1},
+             {"nodes", Json::array({{{"id", id_of('a')},
+                                     {"name", "node-a"},
+                                     {"state", "draining"},
+                                     {"up", true},
+                                     {"shards", 2},
+                                     {"primaries", 1}}})}});
+  CHECK(world.admin.asked.empty());
+  CHECK(world.refused("node_status", {{"x", 1}}).code == ErrorCode::InvalidArgument);
+
+  world.engine.cluster = nullptr;
+  const Json alone = world.ok("node_status", Json::object());
+  CHECK(alone["shards"] == 3);
+  CHECK(alone["epoch"] == 0);
+  CHECK(alone["nodes"].empty());
+}
+
 TEST_CASE("cluster_get_shard_distribution: names nodes, and says if there is more", "[service]") {
   Cluster world;
   auto& found = world.admin.distribution;

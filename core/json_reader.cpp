@@ -1,6 +1,8 @@
 // Builds JSON from its text within bounds. nlohmann's own builder knows none: it nests as deep as
 // the text does, keeps the last of two equal keys, and spends up to 64 bytes on two.
 
+#include "core/json_reader.h"
+
 #include <optional>
 #include <utility>
 #include <vector>
@@ -8,16 +10,16 @@
 #include "core/json_integers.h"
 #include "core/limits.h"
 #include "core/text.h"
-#include "mcp/json_rpc.h"
 
-namespace quiver::mcp {
+namespace quiver {
 namespace {
 
 /// What nlohmann calls while it scans. After the first refusal nothing more is built, but the scan
-/// goes on: to find the id to answer under, and to tell a refused message from a broken one.
+/// goes on: to find the member that was asked for, and to tell a refused message from a broken one.
 class BoundedBuilder {
  public:
-  explicit BoundedBuilder(std::size_t memory_max) : memory_max_(memory_max) {}
+  BoundedBuilder(std::size_t memory_max, std::string_view member)
+      : memory_max_(memory_max), member_name_(member) {}
 
   // The interface that nlohmann::json::sax_parse asks for.
   bool null() { return leaf(nullptr); }
@@ -40,15 +42,15 @@ class BoundedBuilder {
 
   bool key(std::string& name) {
     if (depth_ == 1) {
-      at_id_ = name == "id";
-      ids_seen_ += at_id_ ? 1 : 0;
+      at_member_ = !member_name_.empty() && name == member_name_;
+      members_seen_ += at_member_ ? 1 : 0;
     }
     charge(kMemberBytes + name.size());
     if (refusal_) return true;
     auto& members = open_.back()->get_ref<Json::object_t&>();
     const auto [member, fresh] = members.try_emplace(std::move(name), nullptr);
     if (!fresh) {
-      refuse("key " + display(member->first) + " appears twice in one object");
+      refuse("key " + shown_text(member->first) + " appears twice in one object");
       return true;
     }
     slot_ = &member->second;
@@ -66,7 +68,9 @@ class BoundedBuilder {
   const std::optional<std::string>& syntax() const { return syntax_; }
   const std::optional<std::string>& refusal() const { return refusal_; }
   Json take_root() { return std::move(root_); }
-  Json take_id() { return ids_seen_ == 1 ? std::move(id_) : Json(nullptr); }
+  std::optional<Json> take_member() {
+    return members_seen_ == 1 ? std::move(member_) : std::nullopt;
+  }
 
  private:
   // What nlohmann and libstdc++ spend on one of each, allocation headers included. A growing array
@@ -79,14 +83,14 @@ class BoundedBuilder {
 
   bool leaf(Json value) {
     charge(kValueBytes);
-    if (depth_ == 1 && at_id_ && !value.is_structured()) id_ = value;
-    at_id_ = false;
+    if (depth_ == 1 && at_member_) member_ = value;
+    at_member_ = false;
     if (!refusal_) place(std::move(value));
     return true;
   }
 
   bool open(Json container, std::size_t bytes) {
-    at_id_ = false;
+    at_member_ = false;
     ++depth_;
     charge(kValueBytes + bytes);
     if (depth_ > limits::kJsonDepthMax) {
@@ -132,14 +136,15 @@ class BoundedBuilder {
   }
 
   const std::size_t memory_max_;
+  const std::string_view member_name_;
   Json root_;
   /// Containers that are not closed yet, outermost first. An array grows only at its end while the
   /// element before it is closed, so no pointer here ever dangles.
   std::vector<Json*> open_;
   Json* slot_ = nullptr;
-  Json id_;
-  bool at_id_ = false;
-  int ids_seen_ = 0;
+  std::optional<Json> member_;
+  bool at_member_ = false;
+  int members_seen_ = 0;
   std::size_t depth_ = 0;
   std::size_t bytes_ = 0;
   std::optional<std::string> refusal_;
@@ -148,27 +153,25 @@ class BoundedBuilder {
 
 }  // namespace
 
-std::variant<Json, Fault> read_json(std::string_view text, std::size_t memory_max) {
+JsonReading read_json_text(std::string_view text, std::size_t memory_max, std::string_view member) {
+  using Kind = JsonReading::Kind;
   if (text.size() > limits::kMessageBytesMax) {
-    return Fault{
-        nullptr,
-        {rpc::kInvalidRequest, "message too large: " + std::to_string(text.size()) + " bytes, " +
-                                   std::to_string(limits::kMessageBytesMax) + " bytes max"}};
+    return {Kind::Refused, nullptr,
+            "message too large: " + std::to_string(text.size()) + " bytes, " +
+                std::to_string(limits::kMessageBytesMax) + " bytes max",
+            std::nullopt};
   }
-  BoundedBuilder builder(memory_max);
+  BoundedBuilder builder(memory_max, member);
   Json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.syntax()) {
-    return Fault{nullptr,
-                 {rpc::kParseError, is_utf8(text) ? *builder.syntax() : "not valid UTF-8"}};
+    return {Kind::Broken, nullptr, is_utf8(text) ? *builder.syntax() : "not valid UTF-8",
+            std::nullopt};
   }
+  auto found = builder.take_member();
   if (builder.refusal()) {
-    Json id = builder.take_id();
-    const bool usable = id.is_number_integer() ||
-                        (id.is_string() && id.get_ref<const std::string&>().size() <= kIdBytesMax);
-    if (!usable) id = nullptr;
-    return Fault{std::move(id), {rpc::kInvalidRequest, *builder.refusal()}};
+    return {Kind::Refused, nullptr, *builder.refusal(), std::move(found)};
   }
-  return builder.take_root();
+  return {Kind::Whole, builder.take_root(), "", std::move(found)};
 }
 
-}  // namespace quiver::mcp
+}  // namespace quiver

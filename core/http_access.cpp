@@ -1,0 +1,105 @@
+#include "core/http_access.h"
+
+#include <algorithm>
+
+#include "core/text.h"
+
+namespace quiver {
+namespace {
+
+constexpr int kBadRequest = 400;
+constexpr int kForbidden = 403;
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// "[::1]:7600" without its port; empty if it is not a host with or without a port.
+std::string_view host_name(std::string_view host) {
+  const bool literal = host.starts_with('[');
+  const auto end = literal ? host.find(']') : host.find(':');
+  if (literal && end == std::string_view::npos) return {};
+  const std::string_view name = host.substr(0, literal ? end + 1 : end);
+  const std::string_view rest = host.substr(name.size());
+  if (rest.empty()) return name;
+  const bool is_port = rest.front() == ':' && rest.size() > 1 && rest.size() <= 6 &&
+                       rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
+  return is_port ? name : std::string_view{};
+}
+
+bool is_loopback(std::string_view name) {
+  return name == "localhost" || name == "127.0.0.1" || name == "[::1]";
+}
+
+}  // namespace
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
+}
+
+std::vector<std::string> media_types(std::string_view list) {
+  std::vector<std::string> types;
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    const std::string_view item = list.substr(0, comma);
+    types.push_back(lower(trimmed(item.substr(0, item.find(';')))));
+    if (comma == std::string_view::npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return types;
+}
+
+std::optional<std::string> header(const HttpRequest& request, const std::string& name) {
+  const auto found = request.headers.find(name);
+  if (found == request.headers.end()) return std::nullopt;
+  return std::string(trimmed(found->second));
+}
+
+bool is_allowed_host(std::string_view host, const std::vector<std::string>& allowed) {
+  const std::string given = lower(host);
+  const std::string_view name = host_name(given);
+  if (name.empty()) return false;
+  if (is_loopback(name)) return true;
+  return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& entry) {
+    const std::string known = lower(entry);
+    return known == given || known == name;
+  });
+}
+
+bool is_allowed_origin(std::string_view origin, const std::vector<std::string>& allowed) {
+  const std::string given = lower(origin);
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (given.starts_with(scheme) &&
+        is_loopback(host_name(std::string_view(given).substr(scheme.size())))) {
+      return true;
+    }
+  }
+  return std::any_of(allowed.begin(), allowed.end(),
+                     [&](const std::string& entry) { return lower(entry) == given; });
+}
+
+bool is_json_type(std::string_view content_type) {
+  const auto types = media_types(content_type);
+  return types.size() == 1 && types.front() == "application/json";
+}
+
+std::optional<HttpRefusal> refused_access(const HttpRequest& request, const HttpAccess& access) {
+  const auto host = header(request, "host");
+  if (!host) return HttpRefusal{kBadRequest, "header Host: required"};
+  if (!is_allowed_host(*host, access.allowed_hosts)) {
+    return HttpRefusal{kForbidden, "host " + shown_text(*host) + " is not allowed"};
+  }
+  const auto origin = header(request, "origin");
+  if (origin && !is_allowed_origin(*origin, access.allowed_origins)) {
+    return HttpRefusal{kForbidden, "origin " + shown_text(*origin) + " is not allowed"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace quiver

@@ -1,0 +1,34 @@
+#include "service/operations/node_status.h"
+
+#include "service/cluster_words.h"
+
+namespace quiver::service {
+
+Result<NodeStatusResponse> node_status(const CallContext& call, Engine& engine,
+                                       const NodeStatusRequest& /*request*/) {
+  QV_TRY(const auto collections, engine.collections.list());
+  NodeStatusResponse response;
+  response.collections = collections.size();
+  if (engine.cluster == nullptr) {
+    for (const auto& spec : collections) response.shards += spec.shard_count;
+    return response;
+  }
+  QV_TRY(const auto spread, engine.cluster->shard_distribution(call, ""));
+  response.epoch = spread.nodes.epoch;
+  response.shards = spread.shards.size();
+  response.copies_missing = spread.nodes.copies_missing;
+  for (const auto& node : spread.nodes.nodes) {
+    response.nodes.push_back({node.node.text, node.label, std::string(cluster::name(node.state)),
+                              node.up, node.copies, node.primaries});
+  }
+  return response;
+}
+
+Operation node_status_operation() {
+  return operation(About{kNodeStatus, "Status of this server",
+                         "Whether this server can serve, and what it knows of its cluster.",
+                         Toolset::Cluster, Access::Read, Effects{false, true}, Route{}, false},
+                   &node_status);
+}
+
+}  // namespace quiver::service
