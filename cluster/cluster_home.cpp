@@ -24,11 +24,11 @@ ClusterHome::ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const C
       views_(std::move(views)),
       shards_(parts_.facts.data_dir / "shards", parts_.storage, clock),
       host_(shards_, clock, parts_.host),
-      copies_(host_, *parts_.peers, self_),
+      copies_(host_, *parts_.peers, calls_, self_),
       fan_out_(kFanOutThreads),
       shard_service_(*views_, host_, self_),
       member_service_(*views_, host_, parts_.self, parts_.facts),
-      detector_(*parts_.peers, self_, parts_.detector,
+      detector_(*parts_.peers, calls_, self_, parts_.detector,
                 [this] { return member_service_.own_state(); }) {}
 
 Result<std::shared_ptr<ClusterHome>> ClusterHome::open(const CallContext& call, Parts parts,

@@ -7,6 +7,7 @@
 
 #include "cluster/admin/controller.h"
 #include "cluster/admin/node_admin.h"
+#include "cluster/calls_under_way.h"
 #include "cluster/catalogue.h"
 #include "cluster/cluster_copies.h"
 #include "cluster/coordination/store.h"
@@ -94,6 +95,7 @@ class ClusterHome {
   const std::unique_ptr<ViewSource> views_;
   storage::ShardStore shards_;
   ShardHost host_;
+  CallsUnderWay calls_;
   ClusterCopies copies_;
   FanOut fan_out_;
   ShardService shard_service_;

@@ -183,6 +183,7 @@ TEST_CASE("ClusterNode: a server that goes is down in time, and serves again whe
   REQUIRE_FALSE(whole.ok());
   CHECK(whole.error().code == ErrorCode::Unavailable);
   CHECK(contains(whole.error(), cluster.address(2)));
+  CHECK(contains(whole.error(), "it is down"));
   query.allow_partial = true;
   const auto part = collection->search(CallContext{}, query);
   REQUIRE(part.ok());
