@@ -242,7 +242,8 @@ Result<Collections::Created> ClusterNode::create(const CallContext& call, Collec
   return parts->catalogue().create(call, std::move(spec));
 }
 
-Result<std::uint64_t> ClusterNode::drop(const CallContext& call, std::string_view name) {
+Result<std::optional<std::uint64_t>> ClusterNode::drop(const CallContext& call,
+                                                       std::string_view name) {
   QV_TRY(const auto parts, home());
   return parts->catalogue().drop(call, name);
 }

@@ -56,7 +56,8 @@ class ClusterNode final : public Collections {
 
   Result<std::shared_ptr<Collection>> find(std::string_view name) override;
   Result<Created> create(const CallContext& call, CollectionSpec spec) override;
-  Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
+  Result<std::optional<std::uint64_t>> drop(const CallContext& call,
+                                            std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
   /// Errors: Unavailable, with the reason, before it has joined and after close().

@@ -259,6 +259,36 @@ TEST_CASE("Servers: one that does not answer in its share of the time may be mis
   CHECK_FALSE(answer->hits.empty());
 }
 
+TEST_CASE("Servers: a collection can be deleted though one stands still", "[cluster][remote]") {
+  Fixture f;
+  REQUIRE(f.make(4)->upsert(CallContext{}, grid_points()).ok());
+  CallContext call;
+  call.request_id = RequestId::random();
+  SECTION("known to be down") {
+    f.b->handler.stand_still();
+    f.a->calls.down(f.b->id, "it is down");
+    const auto dropped = f.a->collections->drop(call, "points");
+    REQUIRE(dropped.ok());
+    CHECK_FALSE(dropped->has_value());
+    const auto again = f.a->collections->drop(call, "points");
+    REQUIRE(again.ok());
+    CHECK_FALSE(again->has_value());
+  }
+  SECTION("not known to be down") {
+    f.b->handler.stand_still();
+    call.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+    const auto dropped = f.a->collections->drop(call, "points");
+    REQUIRE(dropped.ok());
+    CHECK_FALSE(dropped->has_value());
+  }
+  SECTION("counted") {
+    const auto dropped = f.a->collections->drop(call, "points");
+    REQUIRE(dropped.ok());
+    CHECK(dropped->value() == 200);
+  }
+  CHECK(f.a->collections->find("points").error().code == ErrorCode::NotFound);
+}
+
 TEST_CASE("CallsUnderWay: the caller can still cancel, and is told why a call ended",
           "[cluster][remote]") {
   CallsUnderWay calls;
