@@ -100,6 +100,16 @@ void ClusterHome::tidy_soon() {
   changed_.notify_all();
 }
 
+bool ClusterHome::is_removed() {
+  const auto member = member_service_.check_member();
+  if (member.ok()) return false;
+  QV_LOG_ERROR("cluster_removed error=\"{}\"", member.error().message);
+  // They do not answer this server any more, which tells nothing about them.
+  detector_.stop();
+  if (parts_.removed) parts_.removed(member.error());
+  return true;
+}
+
 void ClusterHome::follow() {
   while (true) {
     CallContext call;
@@ -114,6 +124,7 @@ void ClusterHome::follow() {
       call.cancel = under_way_;
     }
     call.deadline = std::chrono::steady_clock::now() + kTidyTime;
+    if (is_removed()) return;
     detector_.watch(views_->current());
     catalogue_->tidy(call, self_, host_);
   }

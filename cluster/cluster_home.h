@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -45,6 +46,9 @@ class ClusterHome {
     FailureDetector::Options detector;
     Mover::Options mover;
     MemberService::Facts facts;
+    /// Told once, on a thread of the home, that this server was removed from the cluster. May be
+    /// empty; must not close the home.
+    std::function<void(const Error&)> removed;
   };
   /// Decides what became of the moves that an earlier process of this server took part in, so that
   /// it can answer for its shards. `clock` must outlive it.
@@ -87,6 +91,8 @@ class ClusterHome {
   ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const Clock& clock);
 
   void follow();
+  /// Whether this server was removed from the cluster; tells so then.
+  bool is_removed();
   void name_strays() const;
 
   const Parts parts_;

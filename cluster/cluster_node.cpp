@@ -166,7 +166,8 @@ Status ClusterNode::try_join(const CallContext& call) {
                            {std::chrono::milliseconds(options.heartbeat_ms),
                             std::chrono::milliseconds(options.down_after_ms)},
                            settings_.mover,
-                           {cluster.id, endpoints_, settings_.data_dir, started_}};
+                           {cluster.id, endpoints_, settings_.data_dir, started_},
+                           refused_};
   QV_TRY(auto home, ClusterHome::open(call, std::move(parts), clock_));
   QV_CHECK(membership_->activate(call));
   QV_CHECK(home->views().refresh(call));
@@ -217,7 +218,10 @@ void ClusterNode::join_cluster() {
 Result<std::shared_ptr<ClusterHome>> ClusterNode::home() const {
   const MutexLock lock(mutex_);
   if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping; try again later"};
-  if (home_) return home_;
+  if (home_) {
+    QV_CHECK(home_->member_service().check_member());
+    return home_;
+  }
   return Error{ErrorCode::Unavailable,
                "this server has not joined its cluster yet: " + waiting_for_};
 }

@@ -30,6 +30,19 @@ std::uint64_t memory_now() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+bool is_removed(const ClusterView& view, const NodeId& id) {
+  const auto* const node = view.find_node(id);
+  return node != nullptr && node->record.state == NodeState::Removed;
+}
+
+Status check_member_in(const ClusterView& view, const NodeId& self) {
+  if (!is_removed(view, self)) return Done{};
+  return Error{ErrorCode::FailedPrecondition,
+               "this server (" + view.find_node(self)->record.label + ", " + self.text +
+                   ") was removed from the cluster and serves no more; to add it again as a new "
+                   "one, start it with an empty data directory"};
+}
+
 }  // namespace
 
 MemberService::MemberService(ViewSource& views, ShardHost& host, thrift::NodeIdentity self,
@@ -48,19 +61,22 @@ std::string MemberService::own_state() const {
   return std::string(name(node == nullptr ? NodeState::Joining : node->record.state));
 }
 
-Status MemberService::admit(const thrift::NodeIdentity& caller) const {
+Status MemberService::admit(const std::string& caller) const {
   const auto view = views_.current();
-  const auto* const node = view->find_node({caller.id});
-  if (node == nullptr || node->record.state != NodeState::Removed) return Done{};
-  return Error{ErrorCode::PermissionDenied,
-               "server " + caller.id + " was removed from the cluster"};
+  QV_CHECK(check_member_in(*view, {self_.id}));
+  if (!is_removed(*view, {caller})) return Done{};
+  return Error{ErrorCode::PermissionDenied, "server " + caller + " was removed from the cluster"};
+}
+
+Status MemberService::check_member() const {
+  return check_member_in(*views_.current(), {self_.id});
 }
 
 thrift::Reply<thrift::Welcome> MemberService::join(const thrift::JoinCall& request) const {
   const auto refuse = [this](Error error) {
     return thrift::Reply<thrift::Welcome>(Result<thrift::Welcome>(std::move(error)), info());
   };
-  if (auto admitted = admit(request.node); !admitted.ok()) return refuse(admitted.error());
+  if (auto admitted = admit(request.node.id); !admitted.ok()) return refuse(admitted.error());
   if (auto fits = check_versions(self_.version, request.node.version); !fits.ok()) {
     return refuse(fits.error());
   }

@@ -38,8 +38,10 @@ class MemberService {
   thrift::Reply<thrift::NodeStatus> status(const thrift::NodeCall& call) const;
 
   /// Whether a server that has shown who it is may call this one. Errors: PermissionDenied if it
-  /// was removed.
-  Status admit(const thrift::NodeIdentity& caller) const;
+  /// was removed; those of check_member().
+  Status admit(const std::string& caller) const;
+  /// Errors: FailedPrecondition if this server was removed: then it must serve nobody.
+  Status check_member() const;
   /// This server's own state, as in NodeRecord.
   std::string own_state() const;
 

@@ -347,6 +347,42 @@ TEST_CASE("ClusterNode: a server that was removed does not come back", "[cluster
   CHECK(eventually([&] { return !cluster.home(0)->detector().condition(record.id); }));
 }
 
+TEST_CASE("ClusterNode: a server that is removed while it runs serves no more", "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start_all();
+  const auto first = cluster.home(0);
+  const auto second = cluster.home(1);
+  const auto to_first = *second->peers().client(*second->views().current(), cluster.id(0));
+  const auto to_second = *first->peers().client(*first->views().current(), cluster.id(1));
+  REQUIRE(to_first->status({}).ok());
+  REQUIRE(to_second->status({}).ok());
+  auto record = cluster.view(0)->find_node(cluster.id(1))->record;
+  record.state = NodeState::Removed;
+  write_node(cluster, record);
+  // It finds out by itself, and those who run it are told.
+  REQUIRE(eventually([&] { return cluster.refusal(1).has_value(); }));
+  CHECK(cluster.refusal(1)->code == ErrorCode::FailedPrecondition);
+  CHECK(contains(*cluster.refusal(1), "was removed from the cluster"));
+  const auto listed = cluster.node(1).list();
+  REQUIRE_FALSE(listed.ok());
+  CHECK(listed.error().code == ErrorCode::FailedPrecondition);
+  CHECK(contains(listed.error(), "was removed from the cluster"));
+  CHECK_FALSE(cluster.node(1).create(CallContext{}, spec_of("pond", 2)).ok());
+  // Its calls, and calls to it, are refused on the connections that there are.
+  REQUIRE(eventually([&] { return !first->member_service().admit(record.id.text).ok(); }));
+  const auto asked = to_first->status({});
+  REQUIRE_FALSE(asked.ok());
+  CHECK(asked.error().code == ErrorCode::PermissionDenied);
+  const auto told = to_second->status({});
+  REQUIRE_FALSE(told.ok());
+  CHECK(told.error().code == ErrorCode::FailedPrecondition);
+  CHECK(contains(told.error(), "this server"));
+  const auto way = first->peers().client(*first->views().current(), record.id);
+  REQUIRE_FALSE(way.ok());
+  CHECK(contains(way.error(), "was removed"));
+  CHECK_FALSE(cluster.refusal(0));
+}
+
 TEST_CASE("ClusterNode: its address, label, zone and weight may change", "[cluster][node]") {
   NodeCluster cluster(2);
   cluster.start_all();
