@@ -162,7 +162,7 @@ Status ClusterNode::try_join(const CallContext& call) {
                            peers_,
                            self_,
                            settings_.storage,
-                           settings_.host,
+                           {settings_.storage.open_shards},
                            {std::chrono::milliseconds(options.heartbeat_ms),
                             std::chrono::milliseconds(options.down_after_ms)},
                            settings_.mover,

@@ -36,7 +36,6 @@ class ClusterNode final : public Collections {
     /// host:port of MCP and REST, as others reach it.
     std::string http_address;
     storage::Options storage;
-    ShardHost::Options host = {};
     Mover::Options mover = {};
   };
   /// Told once, on a thread of this node, that the cluster does not take it, or not any more, and

@@ -107,15 +107,12 @@ thrift::ShardStatus MemberService::status_of(const CollectionView& collection,
   out.collection = collection.spec.id;
   out.shard = shard;
   out.position.term = state.term;
-  const auto use = host_.use(collection.spec, shard, state.primary);
-  if (!use.ok()) {
-    out.state = "failed";
-    return out;
-  }
-  const auto stats = (*use)->shard().stats();
-  out.state = "active";
+  const auto known = host_.known({collection.spec.id, shard, state.primary});
+  out.state = known ? "active" : "unknown";
+  if (!known) return out;
+  const auto& stats = known->stats;
   out.counts = {stats.points, stats.unindexed, stats.disk_bytes};
-  out.position = (*use)->shard().tail();
+  out.position = known->tail;
   return out;
 }
 

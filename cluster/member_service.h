@@ -34,7 +34,8 @@ class MemberService {
   /// address that cannot be.
   thrift::Reply<thrift::Welcome> join(const thrift::JoinCall& request) const;
   thrift::Reply<thrift::HeartbeatEcho> ping() const;
-  /// Opens the copies that are here to count what is in them.
+  /// Opens no copy. The state of a shard is "active" if its counts are those of now or of when its
+  /// copy was closed, and "unknown", with counts of 0, if it was not open since the start.
   thrift::Reply<thrift::NodeStatus> status(const thrift::NodeCall& call) const;
 
   /// Whether a server that has shown who it is may call this one. Errors: PermissionDenied if it

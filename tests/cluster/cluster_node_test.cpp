@@ -514,6 +514,39 @@ TEST_CASE("ClusterNode: a server that was alone moves in with its data", "[clust
   CHECK(cluster.node(0).list()->size() == 2);
 }
 
+TEST_CASE("ClusterNode: no more copies stay open than were allowed", "[cluster][node]") {
+  NodeCluster cluster(1);
+  cluster.settings(0).storage.open_shards = 2;
+  cluster.start(0);
+  REQUIRE(cluster.node(0).create(CallContext{}, spec_of("pond", 6)).ok());
+  const auto collection = *cluster.node(0).find("pond");
+  REQUIRE(collection->upsert(CallContext{}, random_points(60, 4)).ok());
+  auto& host = cluster.home(0)->host();
+  REQUIRE(eventually([&] { return host.open_copies() <= 2; }));
+  const auto points_of = [&](const thrift::NodeStatus& status) {
+    std::uint64_t points = 0;
+    for (const auto& shard : status.shards) points += shard.counts.points;
+    return points;
+  };
+  // What they held is remembered.
+  const auto remembered = cluster.home(0)->member_service().status({});
+  REQUIRE(remembered.ok());
+  CHECK(points_of(*remembered.result) == 60);
+  CHECK(host.open_copies() <= 2);
+
+  cluster.stop(0);
+  cluster.start(0);
+  const auto unknown = cluster.home(0)->member_service().status({});
+  REQUIRE(unknown.ok());
+  REQUIRE(unknown.result->shards.size() == 6);
+  for (const auto& shard : unknown.result->shards) CHECK(shard.state == "unknown");
+  CHECK(cluster.home(0)->host().open_copies() == 0);
+  CHECK(*(*cluster.node(0).find("pond"))->count(CallContext{}, std::nullopt) == 60);
+  const auto counted = cluster.home(0)->member_service().status({});
+  for (const auto& shard : counted.result->shards) CHECK(shard.state == "active");
+  CHECK(points_of(*counted.result) == 60);
+}
+
 TEST_CASE("ClusterNode: what a server says of itself", "[cluster][node]") {
   NodeCluster cluster(2);
   cluster.start_all();
