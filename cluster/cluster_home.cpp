@@ -27,7 +27,7 @@ ClusterHome::ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const C
       copies_(host_, *parts_.peers, calls_, self_),
       fan_out_(kFanOutThreads),
       shard_service_(*views_, host_, self_),
-      member_service_(*views_, host_, parts_.self, parts_.facts),
+      member_service_(*views_, host_, *parts_.peers, parts_.self, parts_.facts),
       detector_(*parts_.peers, calls_, self_, parts_.detector,
                 [this] { return member_service_.own_state(); }) {}
 

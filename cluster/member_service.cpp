@@ -1,6 +1,8 @@
 #include "cluster/member_service.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -13,6 +15,8 @@
 
 namespace quiver::cluster {
 namespace {
+
+constexpr std::chrono::milliseconds kCallBackTime{3'000};
 
 /// Averaged over a minute, for each processor.
 double load_now() {
@@ -45,9 +49,9 @@ Status check_member_in(const ClusterView& view, const NodeId& self) {
 
 }  // namespace
 
-MemberService::MemberService(ViewSource& views, ShardHost& host, thrift::NodeIdentity self,
-                             Facts facts)
-    : views_(views), host_(host), self_(std::move(self)), facts_(std::move(facts)) {}
+MemberService::MemberService(ViewSource& views, ShardHost& host, Peers& peers,
+                             thrift::NodeIdentity self, Facts facts)
+    : views_(views), host_(host), peers_(peers), self_(std::move(self)), facts_(std::move(facts)) {}
 
 thrift::ReplyInfo MemberService::info() const {
   thrift::ReplyInfo out;
@@ -72,7 +76,33 @@ Status MemberService::check_member() const {
   return check_member_in(*views_.current(), {self_.id});
 }
 
-thrift::Reply<thrift::Welcome> MemberService::join(const thrift::JoinCall& request) const {
+Status MemberService::call_back(const CallContext& call, const ClusterView& view,
+                                const thrift::JoinCall& request) const {
+  const auto* const known = view.find_node({request.node.id});
+  if (known != nullptr && known->record.rpc_address == request.rpc_address) return Done{};
+  const auto refused = [&](const std::string& why) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "it says that it is at " + request.rpc_address + ", but " + why +
+                     "; its cluster.advertise_host must be what other servers reach it at"};
+  };
+  const auto client = peers_.client_at(request.rpc_address);
+  if (!client.ok()) return refused(client.error().message);
+  const auto now = std::chrono::steady_clock::now();
+  CallContext greeting = call;
+  greeting.deadline = now + kCallBackTime;
+  // What is left is for the answer.
+  if (call.deadline) {
+    greeting.deadline = std::min(*greeting.deadline, now + (*call.deadline - now) / 4 * 3);
+  }
+  const auto who = (*client)->greet(greeting);
+  QV_CHECK(call.check());
+  if (!who.ok()) return refused("it is not reached there from here: " + who.error().message);
+  if (who->id == request.node.id) return Done{};
+  return refused("the server " + who->id + " answers there");
+}
+
+thrift::Reply<thrift::Welcome> MemberService::join(const thrift::NodeCall& call,
+                                                   const thrift::JoinCall& request) const {
   const auto refuse = [this](Error error) {
     return thrift::Reply<thrift::Welcome>(Result<thrift::Welcome>(std::move(error)), info());
   };
@@ -92,6 +122,9 @@ thrift::Reply<thrift::Welcome> MemberService::join(const thrift::JoinCall& reque
     }
     if (record.rpc_address.empty() || welcome.members.size() == thrift::kMembersMax) continue;
     welcome.members.push_back({id.text, record.rpc_address, std::string(name(record.state))});
+  }
+  if (auto reached = call_back(call.context, *view, request); !reached.ok()) {
+    return refuse(reached.error());
   }
   return {Result<thrift::Welcome>(std::move(welcome)), info()};
 }

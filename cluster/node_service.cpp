@@ -128,7 +128,7 @@ thrift::Answered NodeService::hand_over(const thrift::ShardCall& call,
 thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall& call,
                                                  const thrift::JoinCall& request) {
   QV_TRY(const auto open, parts_for(call));
-  return open.members->join(request);
+  return open.members->join(call, request);
 }
 
 thrift::Reply<thrift::HeartbeatEcho> NodeService::ping(const thrift::NodeCall& call,
