@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kShardsPerTxn = 100;
 // A client that repeats a deletion does so within its own timeout.
 constexpr std::int64_t kDroppedKeptMs = std::int64_t{3600} * 1000;
+constexpr std::chrono::seconds kCountTime{5};
 // Attempts at a change that others were quicker with each time.
 constexpr int kAttempts = 10;
 
@@ -60,6 +61,15 @@ Status remove_keys(const CallContext& call, CoordinationStore& store,
     QV_TRY(const auto removed, decided(store.txn(call, {}, puts)));
   }
   return Done{};
+}
+
+/// Half of the time that is left, and not long: the number is worth little.
+CallContext to_count(const CallContext& call) {
+  const auto now = std::chrono::steady_clock::now();
+  CallContext out = call;
+  out.deadline = now + kCountTime;
+  if (call.deadline) out.deadline = std::min(*out.deadline, now + (*call.deadline - now) / 2);
+  return out;
 }
 
 Error disagreement() {
@@ -273,7 +283,7 @@ Status Catalogue::abandon_creations(const CallContext& call, const NodeId& maker
 }
 
 Result<bool> Catalogue::forget(const CallContext& call, const CollectionView& target,
-                               std::uint64_t points) {
+                               const std::optional<std::uint64_t>& points) {
   const auto& spec = target.spec;
   const std::string spec_key = keys::spec(spec.id);
   QV_TRY(const auto there, parts_.store.get(call, spec_key));
@@ -292,7 +302,7 @@ Result<bool> Catalogue::forget(const CallContext& call, const CollectionView& ta
   }
   if (!call.request_id.empty()) {
     puts.push_back({keys::join(keys::kDropped, call.request_id.hex()),
-                    Json{{"points", points}, {"at_ms", now}}.dump()});
+                    Json{{"points", points ? Json(*points) : Json()}, {"at_ms", now}}.dump()});
   }
   QV_TRY(const auto result, decided(parts_.store.txn(call, {{spec_key, there->revision}}, puts)));
   if (result == TxnOutcome::Conflict) return false;
@@ -300,31 +310,39 @@ Result<bool> Catalogue::forget(const CallContext& call, const CollectionView& ta
   return true;
 }
 
-Result<std::uint64_t> Catalogue::drop(const CallContext& call, std::string_view name) {
+Result<std::optional<std::uint64_t>> Catalogue::drop(const CallContext& call,
+                                                     std::string_view name) {
   QV_CHECK(call.check());
   if (!call.request_id.empty()) {
     QV_TRY(const auto before,
            parts_.store.get(call, keys::join(keys::kDropped, call.request_id.hex())));
-    if (before) return Json::parse(before->value).at("points").get<std::uint64_t>();
+    if (before) {
+      const Json points = Json::parse(before->value).at("points");
+      return points.is_null() ? std::nullopt
+                              : std::optional<std::uint64_t>(points.get<std::uint64_t>());
+    }
   }
   QV_TRY(const auto collection, find(name));
   const auto view = parts_.views.current();
   const auto* const target = view->find_collection(name);
   if (target == nullptr) return not_found(*view, name);
-  const auto counted = collection->count(call, std::nullopt);
+  const auto counted = collection->count(to_count(call), std::nullopt);
   QV_CHECK(call.check());
-  if (!counted.ok()) {
+  std::optional<std::uint64_t> points;
+  if (counted.ok()) {
+    points = *counted;
+  } else {
     // Of what cannot be read, too, somebody must be able to get rid.
     QV_LOG_WARN("dropped_collection_not_counted name={} error=\"{}\"", name,
                 counted.error().message);
   }
-  const std::uint64_t points = counted.ok() ? *counted : 0;
   QV_TRY(const bool forgotten, forget(call, *target, points));
   if (!forgotten) {
     QV_CHECK(parts_.views.refresh(call));
     return not_found(*parts_.views.current(), name);
   }
-  QV_LOG_INFO("collection_dropped name={} points={}", name, points);
+  QV_LOG_INFO("collection_dropped name={} points={}", name,
+              points ? std::to_string(*points) : "unknown");
   return points;
 }
 

@@ -44,7 +44,8 @@ class Catalogue final : public Collections {
 
   Result<std::shared_ptr<Collection>> find(std::string_view name) override;
   Result<Created> create(const CallContext& call, CollectionSpec spec) override;
-  Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
+  Result<std::optional<std::uint64_t>> drop(const CallContext& call,
+                                            std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
   /// Does this server's part of deletions: removes its files of collections that are deleted, and
@@ -65,7 +66,8 @@ class Catalogue final : public Collections {
   /// False: the name was taken meanwhile.
   Result<bool> make_known(const CallContext& call, const Making& making);
   void take_back(const CallContext& call, const Making& making);
-  Result<bool> forget(const CallContext& call, const CollectionView& target, std::uint64_t points);
+  Result<bool> forget(const CallContext& call, const CollectionView& target,
+                      const std::optional<std::uint64_t>& points);
   Status tidy_one(const CallContext& call, const NodeId& self, const std::string& id,
                   ShardHost& host);
   Error not_found(const ClusterView& view, std::string_view name) const;

@@ -5,38 +5,73 @@
 namespace quiver::cluster {
 namespace {
 
+/// Of a call that ended since its server is down: what the caller is told.
+template <typename T>
+Result<T> outcome(const CallsUnderWay::Call& call, thrift::Reply<T> reply,
+                  const std::string& label) {
+  if (reply.ok()) return std::move(reply.result);
+  Error error = reply.error();
+  const bool is_of_way =
+      error.code == ErrorCode::Unavailable || error.code == ErrorCode::DeadlineExceeded;
+  if (const auto why = call.ended(); why && is_of_way) {
+    if (reply.info.outcome_unknown) {
+      return Error{ErrorCode::DeadlineExceeded,
+                   "whether it took effect is not known: " + label + *why};
+    }
+    return Error{ErrorCode::Unavailable, label + *why};
+  }
+  // Named in what only the server can be blamed for.
+  if (error.code == ErrorCode::Unavailable) error.message.insert(0, label);
+  return error;
+}
+
 /// A shard whose primary is on another server.
 class RemoteReplica final : public Replica {
  public:
+  struct Way {
+    std::shared_ptr<thrift::NodeClient> client;
+    CallsUnderWay& calls;
+    NodeId node;
+    /// Goes in front of what only the server can be blamed for.
+    std::string label;
+  };
   /// `call` says which shard, by which view; its context comes with each call.
-  RemoteReplica(std::shared_ptr<thrift::NodeClient> client, thrift::ShardCall call,
-                std::string label)
-      : client_(std::move(client)), call_(std::move(call)), label_(std::move(label)) {}
+  RemoteReplica(Way way, thrift::ShardCall call) : way_(std::move(way)), call_(std::move(call)) {}
 
   Result<MutationResult> write(const CallContext& call, WriteRequest&& request) override {
-    return named(client_->write(with(call), request));
+    return ask<MutationResult>(
+        call, [&](const thrift::ShardCall& with) { return way_.client->write(with, request); });
   }
   Result<std::vector<ScoredPoint>> search(const CallContext& call,
                                           const storage::ShardQuery& query) override {
-    return named(client_->search(with(call), {query.vector, query.k, query.ef, query.exact,
-                                              query.filter, query.projection}));
+    return ask<std::vector<ScoredPoint>>(call, [&](const thrift::ShardCall& with) {
+      return way_.client->search(
+          with, {query.vector, query.k, query.ef, query.exact, query.filter, query.projection});
+    });
   }
   Result<std::vector<Point>> get(const CallContext& call, const std::vector<PointId>& ids,
                                  Projection projection) override {
-    return named(client_->get(with(call), {ids, projection}));
+    return ask<std::vector<Point>>(call, [&](const thrift::ShardCall& with) {
+      return way_.client->get(with, {ids, projection});
+    });
   }
   Result<std::vector<Point>> scroll(const CallContext& call,
                                     const storage::ScrollQuery& query) override {
-    return named(
-        client_->scroll(with(call), {query.filter, query.after, query.limit, query.projection}));
+    return ask<std::vector<Point>>(call, [&](const thrift::ShardCall& with) {
+      return way_.client->scroll(with, {query.filter, query.after, query.limit, query.projection});
+    });
   }
   Result<std::uint64_t> count(const CallContext& call,
                               const std::optional<Filter>& filter) override {
-    return named(client_->count(with(call), filter));
+    return ask<std::uint64_t>(
+        call, [&](const thrift::ShardCall& with) { return way_.client->count(with, filter); });
   }
   Result<std::vector<storage::FieldSummary>> fields(const CallContext& call,
                                                     std::size_t limit) override {
-    QV_TRY(auto counted, named(client_->fields(with(call), limit)));
+    QV_TRY(auto counted,
+           ask<std::vector<thrift::FieldCount>>(call, [&](const thrift::ShardCall& with) {
+             return way_.client->fields(with, limit);
+           }));
     std::vector<storage::FieldSummary> out;
     out.reserve(counted.size());
     for (auto& field : counted) {
@@ -46,34 +81,30 @@ class RemoteReplica final : public Replica {
     return out;
   }
   Result<storage::ShardStats> stats(const CallContext& call) override {
-    QV_TRY(const auto counts, named(client_->stats(with(call))));
+    QV_TRY(const auto counts, ask<thrift::ShardCounts>(call, [&](const thrift::ShardCall& with) {
+             return way_.client->stats(with);
+           }));
     return storage::ShardStats{counts.points, counts.unindexed, counts.disk_bytes};
   }
 
  private:
-  thrift::ShardCall with(const CallContext& call) const {
-    auto out = call_;
-    out.context = call;
-    return out;
-  }
-  /// Names the server in what only it can be blamed for.
-  template <typename T>
-  Result<T> named(thrift::Reply<T> reply) const {
-    if (reply.ok()) return std::move(reply.result);
-    Error error = reply.error();
-    if (error.code == ErrorCode::Unavailable) error.message.insert(0, label_);
-    return error;
+  template <typename T, typename Talk>
+  Result<T> ask(const CallContext& call, const Talk& talk) const {
+    const auto begun = way_.calls.begin(way_.node, call);
+    if (!begun.ok()) return Error{begun.error().code, way_.label + begun.error().message};
+    auto with = call_;
+    with.context = begun->context();
+    return outcome<T>(*begun, talk(with), way_.label);
   }
 
-  const std::shared_ptr<thrift::NodeClient> client_;
+  const Way way_;
   const thrift::ShardCall call_;
-  const std::string label_;
 };
 
 }  // namespace
 
-ClusterCopies::ClusterCopies(ShardHost& host, Peers& peers, NodeId self)
-    : local_(host, self), peers_(peers), self_(std::move(self)) {}
+ClusterCopies::ClusterCopies(ShardHost& host, Peers& peers, CallsUnderWay& calls, NodeId self)
+    : local_(host, self), peers_(peers), calls_(calls), self_(std::move(self)) {}
 
 Result<std::unique_ptr<Replica>> ClusterCopies::primary(const ClusterView& view,
                                                         const CollectionView& collection,
@@ -93,21 +124,24 @@ Result<std::unique_ptr<Replica>> ClusterCopies::primary(const ClusterView& view,
   call.copy = state.primary;
   std::string label = "shard " + std::to_string(raw(shard)) + " on server " +
                       view.find_node(*node)->record.label + ": ";
-  return std::unique_ptr<Replica>(
-      std::make_unique<RemoteReplica>(std::move(client), std::move(call), std::move(label)));
+  return std::unique_ptr<Replica>(std::make_unique<RemoteReplica>(
+      RemoteReplica::Way{std::move(client), calls_, *node, std::move(label)}, std::move(call)));
 }
 
 Status ClusterCopies::create(const CallContext& call, const ClusterView& view, const NodeId& node,
                              const CollectionSpec& spec, ShardId shard, const CopyId& copy) {
   if (node == self_) return local_.create(call, view, node, spec, shard, copy);
   QV_TRY(const auto client, peers_.client(view, node));
+  const std::string label = "server " + view.find_node(node)->record.label + ": ";
+  const auto begun = calls_.begin(node, call);
+  if (!begun.ok()) return Error{begun.error().code, label + begun.error().message};
   thrift::ShardCall request;
-  request.context = call;
+  request.context = begun->context();
   request.epoch = view.epoch;
   request.collection = spec.id;
   request.shard = shard;
   request.copy = copy;
-  return client->create_shard(request, spec).result;
+  return outcome(*begun, client->create_shard(request, spec), label);
 }
 
 }  // namespace quiver::cluster

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cluster/calls_under_way.h"
 #include "cluster/local_copies.h"
 #include "cluster/peers.h"
 
@@ -7,10 +8,13 @@ namespace quiver::cluster {
 
 /// The copies of a cluster: those on this server directly, others through their servers.
 ///
-/// Threads: any. `host` and `peers` must outlive it.
+/// A call to a server that is down, or that goes down before it answers, fails with Unavailable; a
+/// write that may have taken effect with DeadlineExceeded.
+///
+/// Threads: any. `host`, `peers` and `calls` must outlive it.
 class ClusterCopies final : public Copies {
  public:
-  ClusterCopies(ShardHost& host, Peers& peers, NodeId self);
+  ClusterCopies(ShardHost& host, Peers& peers, CallsUnderWay& calls, NodeId self);
 
   Result<std::unique_ptr<Replica>> primary(const ClusterView& view,
                                            const CollectionView& collection,
@@ -21,6 +25,7 @@ class ClusterCopies final : public Copies {
  private:
   LocalCopies local_;
   Peers& peers_;
+  CallsUnderWay& calls_;
   const NodeId self_;
 };
 

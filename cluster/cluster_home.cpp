@@ -24,11 +24,11 @@ ClusterHome::ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const C
       views_(std::move(views)),
       shards_(parts_.facts.data_dir / "shards", parts_.storage, clock),
       host_(shards_, clock, parts_.host),
-      copies_(host_, *parts_.peers, self_),
+      copies_(host_, *parts_.peers, calls_, self_),
       fan_out_(kFanOutThreads),
       shard_service_(*views_, host_, self_),
-      member_service_(*views_, host_, parts_.self, parts_.facts),
-      detector_(*parts_.peers, self_, parts_.detector,
+      member_service_(*views_, host_, *parts_.peers, parts_.self, parts_.facts),
+      detector_(*parts_.peers, calls_, self_, parts_.detector,
                 [this] { return member_service_.own_state(); }) {}
 
 Result<std::shared_ptr<ClusterHome>> ClusterHome::open(const CallContext& call, Parts parts,
@@ -100,6 +100,16 @@ void ClusterHome::tidy_soon() {
   changed_.notify_all();
 }
 
+bool ClusterHome::is_removed() {
+  const auto member = member_service_.check_member();
+  if (member.ok()) return false;
+  QV_LOG_ERROR("cluster_removed error=\"{}\"", member.error().message);
+  // They do not answer this server any more, which tells nothing about them.
+  detector_.stop();
+  if (parts_.removed) parts_.removed(member.error());
+  return true;
+}
+
 void ClusterHome::follow() {
   while (true) {
     CallContext call;
@@ -114,6 +124,7 @@ void ClusterHome::follow() {
       call.cancel = under_way_;
     }
     call.deadline = std::chrono::steady_clock::now() + kTidyTime;
+    if (is_removed()) return;
     detector_.watch(views_->current());
     catalogue_->tidy(call, self_, host_);
   }

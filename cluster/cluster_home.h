@@ -1,12 +1,14 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "cluster/admin/controller.h"
 #include "cluster/admin/node_admin.h"
+#include "cluster/calls_under_way.h"
 #include "cluster/catalogue.h"
 #include "cluster/cluster_copies.h"
 #include "cluster/coordination/store.h"
@@ -44,6 +46,9 @@ class ClusterHome {
     FailureDetector::Options detector;
     Mover::Options mover;
     MemberService::Facts facts;
+    /// Told once, on a thread of the home, that this server was removed from the cluster. May be
+    /// empty; must not close the home.
+    std::function<void(const Error&)> removed;
   };
   /// Decides what became of the moves that an earlier process of this server took part in, so that
   /// it can answer for its shards. `clock` must outlive it.
@@ -86,6 +91,8 @@ class ClusterHome {
   ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const Clock& clock);
 
   void follow();
+  /// Whether this server was removed from the cluster; tells so then.
+  bool is_removed();
   void name_strays() const;
 
   const Parts parts_;
@@ -94,6 +101,7 @@ class ClusterHome {
   const std::unique_ptr<ViewSource> views_;
   storage::ShardStore shards_;
   ShardHost host_;
+  CallsUnderWay calls_;
   ClusterCopies copies_;
   FanOut fan_out_;
   ShardService shard_service_;

@@ -162,11 +162,12 @@ Status ClusterNode::try_join(const CallContext& call) {
                            peers_,
                            self_,
                            settings_.storage,
-                           settings_.host,
+                           {settings_.storage.open_shards},
                            {std::chrono::milliseconds(options.heartbeat_ms),
                             std::chrono::milliseconds(options.down_after_ms)},
                            settings_.mover,
-                           {cluster.id, endpoints_, settings_.data_dir, started_}};
+                           {cluster.id, endpoints_, settings_.data_dir, started_},
+                           refused_};
   QV_TRY(auto home, ClusterHome::open(call, std::move(parts), clock_));
   QV_CHECK(membership_->activate(call));
   QV_CHECK(home->views().refresh(call));
@@ -217,7 +218,10 @@ void ClusterNode::join_cluster() {
 Result<std::shared_ptr<ClusterHome>> ClusterNode::home() const {
   const MutexLock lock(mutex_);
   if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping; try again later"};
-  if (home_) return home_;
+  if (home_) {
+    QV_CHECK(home_->member_service().check_member());
+    return home_;
+  }
   return Error{ErrorCode::Unavailable,
                "this server has not joined its cluster yet: " + waiting_for_};
 }
@@ -242,7 +246,8 @@ Result<Collections::Created> ClusterNode::create(const CallContext& call, Collec
   return parts->catalogue().create(call, std::move(spec));
 }
 
-Result<std::uint64_t> ClusterNode::drop(const CallContext& call, std::string_view name) {
+Result<std::optional<std::uint64_t>> ClusterNode::drop(const CallContext& call,
+                                                       std::string_view name) {
   QV_TRY(const auto parts, home());
   return parts->catalogue().drop(call, name);
 }

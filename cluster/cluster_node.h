@@ -36,11 +36,10 @@ class ClusterNode final : public Collections {
     /// host:port of MCP and REST, as others reach it.
     std::string http_address;
     storage::Options storage;
-    ShardHost::Options host = {};
     Mover::Options mover = {};
   };
-  /// Told once, on a thread of this node, that the cluster does not take it and waiting would not
-  /// help. Must not end the node.
+  /// Told once, on a thread of this node, that the cluster does not take it, or not any more, and
+  /// waiting would not help. Must not end the node.
   using Refused = std::function<void(const Error&)>;
 
   /// Listens for other servers, and begins to join. `http`, for the coordination store, and `clock`
@@ -56,10 +55,12 @@ class ClusterNode final : public Collections {
 
   Result<std::shared_ptr<Collection>> find(std::string_view name) override;
   Result<Created> create(const CallContext& call, CollectionSpec spec) override;
-  Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
+  Result<std::optional<std::uint64_t>> drop(const CallContext& call,
+                                            std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
-  /// Errors: Unavailable, with the reason, before it has joined and after close().
+  /// Errors: Unavailable, with the reason, before it has joined and after close();
+  /// FailedPrecondition once it was removed from the cluster.
   Result<std::shared_ptr<ClusterHome>> home() const;
   /// Until it has joined, does not any more, or `patience` or the call's time is over.
   void wait_joined(const CallContext& call, std::chrono::milliseconds patience);

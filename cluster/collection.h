@@ -91,6 +91,8 @@ class Collection {
   /// Those of `ids` that exist, in the order asked.
   virtual Result<std::vector<Point>> get(const CallContext& call, const std::vector<PointId>& ids,
                                          Projection projection) = 0;
+  /// With Query::allow_partial a shard has three quarters of the call's time.
+  ///
   /// Errors: Unavailable if a shard cannot be reached, naming it; with Query::allow_partial only if
   /// none can.
   virtual Result<SearchAnswer> search(const CallContext& call, const Query& query) = 0;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -30,9 +31,11 @@ class Collections {
   /// naming the difference; FailedPrecondition for more copies than there are nodes.
   virtual Result<Created> create(const CallContext& call, CollectionSpec spec) = 0;
 
-  /// Removes the collection and its data; the number of points that went with it, 0 if they can no
-  /// longer be counted. A retry of the same call.request_id answers the same. Errors: NotFound.
-  virtual Result<std::uint64_t> drop(const CallContext& call, std::string_view name) = 0;
+  /// Removes the collection and its data; the number of points that went with it, nothing if they
+  /// could not be counted soon: that holds nobody up. A retry of the same call.request_id answers
+  /// the same. Errors: NotFound.
+  virtual Result<std::optional<std::uint64_t>> drop(const CallContext& call,
+                                                    std::string_view name) = 0;
 
   /// In order of name.
   virtual Result<std::vector<CollectionSpec>> list() = 0;

@@ -38,9 +38,13 @@ struct FailureDetector::Watched {
   std::thread thread;
 };
 
-FailureDetector::FailureDetector(Peers& peers, NodeId self, const Options& options,
-                                 std::function<std::string()> own_state)
-    : peers_(peers), self_(std::move(self)), options_(options), own_state_(std::move(own_state)) {}
+FailureDetector::FailureDetector(Peers& peers, CallsUnderWay& calls, NodeId self,
+                                 const Options& options, std::function<std::string()> own_state)
+    : peers_(peers),
+      calls_(calls),
+      self_(std::move(self)),
+      options_(options),
+      own_state_(std::move(own_state)) {}
 
 FailureDetector::~FailureDetector() {
   stop();
@@ -77,6 +81,7 @@ void FailureDetector::watch(std::shared_ptr<const ClusterView> view) {
   for (const auto& one : gone) {
     one->thread.join();
     peers_.forget(one->id);
+    calls_.up(one->id);
   }
 }
 
@@ -109,9 +114,11 @@ FailureDetector::Time FailureDetector::ping_once(Watched& watched) {
   const auto patience = std::max(options_.heartbeat, options_.down_after / 3);
   thrift::NodeCall call;
   std::shared_ptr<const ClusterView> view;
+  bool was_down = false;
   {
     const MutexLock lock(mutex_);
     if (watched.ended) return began;
+    was_down = watched.down;
     watched.under_way = CancelToken::make();
     call.context.cancel = watched.under_way;
     view = view_;
@@ -125,7 +132,26 @@ FailureDetector::Time FailureDetector::ping_once(Watched& watched) {
     QV_TRY(const auto client, peers_.client(*view, watched.id));
     return client->ping(call, {own_state_()}).result;
   }();
-  return judge(watched, echo, began, *call.context.deadline);
+  const Time next = judge(watched, echo, began, *call.context.deadline);
+  tell(watched, was_down);
+  return next;
+}
+
+void FailureDetector::tell(const Watched& watched, bool was_down) {
+  std::string why;
+  {
+    const MutexLock lock(mutex_);
+    if (watched.down == was_down) return;
+    if (watched.down) {
+      why = "it is down: nothing was heard of it for " +
+            std::to_string(since(watched.heard).count()) + " ms (" + watched.why + ')';
+    }
+  }
+  if (was_down) {
+    calls_.up(watched.id);
+  } else {
+    calls_.down(watched.id, std::move(why));
+  }
 }
 
 FailureDetector::Time FailureDetector::judge(Watched& watched,

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "cluster/calls_under_way.h"
 #include "cluster/peers.h"
 #include "cluster/placement/layout.h"
 #include "cluster/view/cluster_view.h"
@@ -30,8 +31,9 @@ class FailureDetector {
     /// At least two heartbeats.
     std::chrono::milliseconds down_after{3'000};
   };
-  /// `peers` must outlive it. `own_state`: what the pings tell of this server; any thread.
-  FailureDetector(Peers& peers, NodeId self, const Options& options,
+  /// `peers` and `calls` must outlive it. `calls` learns who is down. `own_state`: what the pings
+  /// tell of this server; any thread.
+  FailureDetector(Peers& peers, CallsUnderWay& calls, NodeId self, const Options& options,
                   std::function<std::string()> own_state);
   /// stop().
   ~FailureDetector();
@@ -63,9 +65,12 @@ class FailureDetector {
   void ping_always(Watched& watched);
   /// When to ping next.
   Time ping_once(Watched& watched);
+  /// Tells `calls_` what has changed by a ping.
+  void tell(const Watched& watched, bool was_down);
   Time judge(Watched& watched, const Result<thrift::HeartbeatEcho>& echo, Time began, Time until);
 
   Peers& peers_;
+  CallsUnderWay& calls_;
   const NodeId self_;
   const Options options_;
   const std::function<std::string()> own_state_;

@@ -144,7 +144,8 @@ Result<Collections::Created> LocalCollections::create(const CallContext& call,
   return parts->catalogue().create(call, std::move(spec));
 }
 
-Result<std::uint64_t> LocalCollections::drop(const CallContext& call, std::string_view name) {
+Result<std::optional<std::uint64_t>> LocalCollections::drop(const CallContext& call,
+                                                            std::string_view name) {
   QV_TRY(const auto parts, opened());
   QV_TRY(const auto points, parts->catalogue().drop(call, name));
   parts->tidy(CallContext{});

@@ -27,7 +27,8 @@ class LocalCollections final : public Collections {
 
   Result<std::shared_ptr<Collection>> find(std::string_view name) override;
   Result<Created> create(const CallContext& call, CollectionSpec spec) override;
-  Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override;
+  Result<std::optional<std::uint64_t>> drop(const CallContext& call,
+                                            std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
   /// The cluster of one that this is. Errors: as list().

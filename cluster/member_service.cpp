@@ -1,6 +1,8 @@
 #include "cluster/member_service.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -13,6 +15,8 @@
 
 namespace quiver::cluster {
 namespace {
+
+constexpr std::chrono::milliseconds kCallBackTime{3'000};
 
 /// Averaged over a minute, for each processor.
 double load_now() {
@@ -30,11 +34,24 @@ std::uint64_t memory_now() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+bool is_removed(const ClusterView& view, const NodeId& id) {
+  const auto* const node = view.find_node(id);
+  return node != nullptr && node->record.state == NodeState::Removed;
+}
+
+Status check_member_in(const ClusterView& view, const NodeId& self) {
+  if (!is_removed(view, self)) return Done{};
+  return Error{ErrorCode::FailedPrecondition,
+               "this server (" + view.find_node(self)->record.label + ", " + self.text +
+                   ") was removed from the cluster and serves no more; to add it again as a new "
+                   "one, start it with an empty data directory"};
+}
+
 }  // namespace
 
-MemberService::MemberService(ViewSource& views, ShardHost& host, thrift::NodeIdentity self,
-                             Facts facts)
-    : views_(views), host_(host), self_(std::move(self)), facts_(std::move(facts)) {}
+MemberService::MemberService(ViewSource& views, ShardHost& host, Peers& peers,
+                             thrift::NodeIdentity self, Facts facts)
+    : views_(views), host_(host), peers_(peers), self_(std::move(self)), facts_(std::move(facts)) {}
 
 thrift::ReplyInfo MemberService::info() const {
   thrift::ReplyInfo out;
@@ -48,19 +65,48 @@ std::string MemberService::own_state() const {
   return std::string(name(node == nullptr ? NodeState::Joining : node->record.state));
 }
 
-Status MemberService::admit(const thrift::NodeIdentity& caller) const {
+Status MemberService::admit(const std::string& caller) const {
   const auto view = views_.current();
-  const auto* const node = view->find_node({caller.id});
-  if (node == nullptr || node->record.state != NodeState::Removed) return Done{};
-  return Error{ErrorCode::PermissionDenied,
-               "server " + caller.id + " was removed from the cluster"};
+  QV_CHECK(check_member_in(*view, {self_.id}));
+  if (!is_removed(*view, {caller})) return Done{};
+  return Error{ErrorCode::PermissionDenied, "server " + caller + " was removed from the cluster"};
 }
 
-thrift::Reply<thrift::Welcome> MemberService::join(const thrift::JoinCall& request) const {
+Status MemberService::check_member() const {
+  return check_member_in(*views_.current(), {self_.id});
+}
+
+Status MemberService::call_back(const CallContext& call, const ClusterView& view,
+                                const thrift::JoinCall& request) const {
+  const auto* const known = view.find_node({request.node.id});
+  if (known != nullptr && known->record.rpc_address == request.rpc_address) return Done{};
+  const auto refused = [&](const std::string& why) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "it says that it is at " + request.rpc_address + ", but " + why +
+                     "; its cluster.advertise_host must be what other servers reach it at"};
+  };
+  const auto client = peers_.client_at(request.rpc_address);
+  if (!client.ok()) return refused(client.error().message);
+  const auto now = std::chrono::steady_clock::now();
+  CallContext greeting = call;
+  greeting.deadline = now + kCallBackTime;
+  // What is left is for the answer.
+  if (call.deadline) {
+    greeting.deadline = std::min(*greeting.deadline, now + (*call.deadline - now) / 4 * 3);
+  }
+  const auto who = (*client)->greet(greeting);
+  QV_CHECK(call.check());
+  if (!who.ok()) return refused("it is not reached there from here: " + who.error().message);
+  if (who->id == request.node.id) return Done{};
+  return refused("the server " + who->id + " answers there");
+}
+
+thrift::Reply<thrift::Welcome> MemberService::join(const thrift::NodeCall& call,
+                                                   const thrift::JoinCall& request) const {
   const auto refuse = [this](Error error) {
     return thrift::Reply<thrift::Welcome>(Result<thrift::Welcome>(std::move(error)), info());
   };
-  if (auto admitted = admit(request.node); !admitted.ok()) return refuse(admitted.error());
+  if (auto admitted = admit(request.node.id); !admitted.ok()) return refuse(admitted.error());
   if (auto fits = check_versions(self_.version, request.node.version); !fits.ok()) {
     return refuse(fits.error());
   }
@@ -77,6 +123,9 @@ thrift::Reply<thrift::Welcome> MemberService::join(const thrift::JoinCall& reque
     if (record.rpc_address.empty() || welcome.members.size() == thrift::kMembersMax) continue;
     welcome.members.push_back({id.text, record.rpc_address, std::string(name(record.state))});
   }
+  if (auto reached = call_back(call.context, *view, request); !reached.ok()) {
+    return refuse(reached.error());
+  }
   return {Result<thrift::Welcome>(std::move(welcome)), info()};
 }
 
@@ -91,15 +140,12 @@ thrift::ShardStatus MemberService::status_of(const CollectionView& collection,
   out.collection = collection.spec.id;
   out.shard = shard;
   out.position.term = state.term;
-  const auto use = host_.use(collection.spec, shard, state.primary);
-  if (!use.ok()) {
-    out.state = "failed";
-    return out;
-  }
-  const auto stats = (*use)->shard().stats();
-  out.state = "active";
+  const auto known = host_.known({collection.spec.id, shard, state.primary});
+  out.state = known ? "active" : "unknown";
+  if (!known) return out;
+  const auto& stats = known->stats;
   out.counts = {stats.points, stats.unindexed, stats.disk_bytes};
-  out.position = (*use)->shard().tail();
+  out.position = known->tail;
   return out;
 }
 

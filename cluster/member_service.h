@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/peers.h"
 #include "cluster/shard_host.h"
 #include "cluster/view/view_source.h"
 #include "core/clock.h"
@@ -25,30 +26,41 @@ class MemberService {
     std::filesystem::path data_dir;
     std::chrono::steady_clock::time_point started;
   };
-  /// `views` and `host` must outlive it.
-  MemberService(ViewSource& views, ShardHost& host, thrift::NodeIdentity self, Facts facts);
+  /// `views`, `host` and `peers` must outlive it.
+  MemberService(ViewSource& views, ShardHost& host, Peers& peers, thrift::NodeIdentity self,
+                Facts facts);
 
-  /// Tells a newcomer what it needs to register itself; changes nothing.
+  /// Tells a newcomer what it needs to register itself, once it answers at its address; changes
+  /// nothing.
   ///
   /// Errors: PermissionDenied for a server that was removed; FailedPrecondition for a version or an
-  /// address that cannot be.
-  thrift::Reply<thrift::Welcome> join(const thrift::JoinCall& request) const;
+  /// address that cannot be, or if another server answers at the address or none.
+  thrift::Reply<thrift::Welcome> join(const thrift::NodeCall& call,
+                                      const thrift::JoinCall& request) const;
   thrift::Reply<thrift::HeartbeatEcho> ping() const;
-  /// Opens the copies that are here to count what is in them.
+  /// Opens no copy. The state of a shard is "active" if its counts are those of now or of when its
+  /// copy was closed, and "unknown", with counts of 0, if it was not open since the start.
   thrift::Reply<thrift::NodeStatus> status(const thrift::NodeCall& call) const;
 
   /// Whether a server that has shown who it is may call this one. Errors: PermissionDenied if it
-  /// was removed.
-  Status admit(const thrift::NodeIdentity& caller) const;
+  /// was removed; those of check_member().
+  Status admit(const std::string& caller) const;
+  /// Errors: FailedPrecondition if this server was removed: then it must serve nobody.
+  Status check_member() const;
   /// This server's own state, as in NodeRecord.
   std::string own_state() const;
 
  private:
   thrift::ReplyInfo info() const;
+  /// Whether the server that asks is the one at the address that it names. Of one that is a member
+  /// under that address, nothing is asked.
+  Status call_back(const CallContext& call, const ClusterView& view,
+                   const thrift::JoinCall& request) const;
   thrift::ShardStatus status_of(const CollectionView& collection, ShardId shard) const;
 
   ViewSource& views_;
   ShardHost& host_;
+  Peers& peers_;
   const thrift::NodeIdentity self_;
   const Facts facts_;
 };

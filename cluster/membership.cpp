@@ -20,6 +20,8 @@ using std::chrono::steady_clock;
 constexpr int kAttempts = 20;
 // For a server to say who it is: it does no work for that.
 constexpr std::chrono::milliseconds kGreetTime{2'000};
+// It greets this server in turn.
+constexpr std::chrono::milliseconds kWelcomeTime{5'000};
 constexpr std::size_t kGreetThreads = 8;
 constexpr std::chrono::milliseconds kPauseAfterFailure{500};
 constexpr std::chrono::seconds kRenewTime{10};
@@ -111,6 +113,9 @@ Result<ClusterRecord> Membership::enter(const CallContext& call, const std::stri
 }
 
 Status Membership::ask_peers(const CallContext& call, const Roster& roster) {
+  const auto seat_of_self = roster.nodes.find(self_.id);
+  const bool is_known = seat_of_self != roster.nodes.end() &&
+                        seat_of_self->second.record.rpc_address == self_.rpc_address;
   std::vector<const NodeRecord*> others;
   for (const auto& [id, seat] : roster.nodes) {
     if (id != self_.id && seat.record.state != NodeState::Removed &&
@@ -126,7 +131,9 @@ Status Membership::ask_peers(const CallContext& call, const Roster& roster) {
       QV_TRY(const auto client, parts_.peers.client_at(other.rpc_address));
       QV_TRY(const auto who, client->greet(within(call, kGreetTime)));
       // Another one at its address is that one's problem.
-      return who.id == other.id.text ? check_versions(self_.version, who.version) : Done{};
+      if (who.id != other.id.text) return Done{};
+      QV_CHECK(check_versions(self_.version, who.version));
+      return is_known ? Status(Done{}) : ask_welcome(call, *client);
     }();
   });
   for (std::size_t i = 0; i < others.size(); ++i) {
@@ -139,6 +146,20 @@ Status Membership::ask_peers(const CallContext& call, const Roster& roster) {
     QV_LOG_INFO("peer_not_asked label={} error=\"{}\"", others[i]->label, error.message);
   }
   return Done{};
+}
+
+Status Membership::ask_welcome(const CallContext& call, thrift::NodeClient& other) const {
+  thrift::NodeCall ask;
+  ask.context = within(call, kWelcomeTime);
+  ask.caller = self_.id.text;
+  const auto reply = other.join(ask, {{self_.id.text, incarnation_, self_.version},
+                                      self_.rpc_address,
+                                      self_.http_address,
+                                      self_.zone,
+                                      self_.weight});
+  // One that cannot tell now has nothing against it.
+  if (reply.ok() || !is_refusal(reply.error())) return Done{};
+  return reply.error();
 }
 
 Status Membership::check_former(const CallContext& call, const Entry& sign) {

@@ -64,6 +64,8 @@ class Membership {
 
  private:
   Status ask_peers(const CallContext& call, const Roster& roster);
+  /// Whether a server reaches this one at its address. Errors: FailedPrecondition if it does not.
+  Status ask_welcome(const CallContext& call, thrift::NodeClient& other) const;
   Status show_life(const CallContext& call);
   /// Errors: FailedPrecondition if another process lives; Unavailable if that is not known.
   Status check_former(const CallContext& call, const Entry& sign);

@@ -27,129 +27,119 @@ NodeService::Parts NodeService::parts() const {
   return parts_;
 }
 
+Result<NodeService::Parts> NodeService::parts_for(const thrift::NodeCall& call) const {
+  auto open = parts();
+  if (open.members == nullptr) return not_joined();
+  QV_CHECK(open.members->admit(call.caller));
+  return open;
+}
+
 Status NodeService::admit(const thrift::NodeIdentity& caller) const {
   const auto open = parts();
-  return open.members == nullptr ? Status(Done{}) : open.members->admit(caller);
+  return open.members == nullptr ? Status(Done{}) : open.members->admit(caller.id);
 }
 
 thrift::Reply<std::vector<ScoredPoint>> NodeService::search(const thrift::ShardCall& call,
                                                             const thrift::SearchCall& query) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->search(call, query);
 }
 
 thrift::Reply<std::vector<Point>> NodeService::get(const thrift::ShardCall& call,
                                                    const thrift::GetCall& wanted) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->get(call, wanted);
 }
 
 thrift::Reply<std::vector<Point>> NodeService::scroll(const thrift::ShardCall& call,
                                                       const thrift::ScrollCall& query) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->scroll(call, query);
 }
 
 thrift::Reply<std::uint64_t> NodeService::count(const thrift::ShardCall& call,
                                                 const std::optional<Filter>& filter) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->count(call, filter);
 }
 
 thrift::Reply<std::vector<thrift::FieldCount>> NodeService::fields(const thrift::ShardCall& call,
                                                                    std::size_t limit) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->fields(call, limit);
 }
 
 thrift::Reply<thrift::ShardCounts> NodeService::stats(const thrift::ShardCall& call) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->stats(call);
 }
 
 thrift::Reply<MutationResult> NodeService::write(const thrift::ShardCall& call,
                                                  const WriteRequest& request) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->write(call, request);
 }
 
 thrift::Answered NodeService::create_shard(const thrift::ShardCall& call,
                                            const CollectionSpec& spec) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->create_shard(call, spec);
 }
 
 thrift::Answered NodeService::drop_shard(const thrift::ShardCall& call) {
-  const auto open = parts();
-  if (open.shards == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.shards->drop_shard(call);
 }
 
 thrift::Reply<thrift::Checkpoint> NodeService::begin_checkpoint(const thrift::ShardCall& call) {
-  const auto open = parts();
-  if (open.moves == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.moves->begin_checkpoint(call);
 }
 
 thrift::Reply<std::string> NodeService::read_chunk(const thrift::ShardCall& call,
                                                    const thrift::ChunkCall& chunk) {
-  const auto open = parts();
-  if (open.moves == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.moves->read_chunk(call, chunk);
 }
 
 thrift::Answered NodeService::end_checkpoint(const thrift::ShardCall& call,
                                              const std::string& checkpoint) {
-  const auto open = parts();
-  if (open.moves == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.moves->end_checkpoint(call, checkpoint);
 }
 
 thrift::Reply<LogPosition> NodeService::hold_writes(const thrift::ShardCall& call,
                                                     std::chrono::milliseconds hold) {
-  const auto open = parts();
-  if (open.moves == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.moves->hold_writes(call, hold);
 }
 
 thrift::Answered NodeService::release_writes(const thrift::ShardCall& call) {
-  const auto open = parts();
-  if (open.moves == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.moves->release_writes(call);
 }
 
 thrift::Answered NodeService::hand_over(const thrift::ShardCall& call,
                                         const thrift::HandOverCall& request) {
-  const auto open = parts();
-  if (open.moves == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.moves->hand_over(call, request);
 }
 
-thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall&,
+thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall& call,
                                                  const thrift::JoinCall& request) {
-  const auto open = parts();
-  if (open.members == nullptr) return not_joined();
-  return open.members->join(request);
+  QV_TRY(const auto open, parts_for(call));
+  return open.members->join(call, request);
 }
 
-thrift::Reply<thrift::HeartbeatEcho> NodeService::ping(const thrift::NodeCall&,
+thrift::Reply<thrift::HeartbeatEcho> NodeService::ping(const thrift::NodeCall& call,
                                                        const thrift::Heartbeat&) {
-  const auto open = parts();
-  if (open.members == nullptr) return thrift::HeartbeatEcho{self_, "joining"};
+  if (parts().members == nullptr) return thrift::HeartbeatEcho{self_, "joining"};
+  QV_TRY(const auto open, parts_for(call));
   return open.members->ping();
 }
 
 thrift::Reply<thrift::NodeStatus> NodeService::status(const thrift::NodeCall& call) {
-  const auto open = parts();
-  if (open.members == nullptr) return not_joined();
+  QV_TRY(const auto open, parts_for(call));
   return open.members->status(call);
 }
 

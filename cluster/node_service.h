@@ -29,7 +29,8 @@ class NodeService final : public thrift::NodeHandler {
   void open(Parts parts);
   /// As before open(). Calls that run keep what they use.
   void close();
-  /// As MemberService::admit(); before open() everybody who knows the token is let in.
+  /// For greetings, as MemberService::admit(); before open() everybody who knows the token is let
+  /// in.
   Status admit(const thrift::NodeIdentity& caller) const;
 
   thrift::Reply<std::vector<ScoredPoint>> search(const thrift::ShardCall& call,
@@ -65,6 +66,9 @@ class NodeService final : public thrift::NodeHandler {
 
  private:
   Parts parts() const;
+  /// Errors: Unavailable before open(); as MemberService::admit(), for either side may have been
+  /// removed since the greeting.
+  Result<Parts> parts_for(const thrift::NodeCall& call) const;
 
   const thrift::NodeIdentity self_;
   mutable Mutex mutex_;

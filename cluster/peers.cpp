@@ -45,6 +45,10 @@ Result<std::shared_ptr<thrift::NodeClient>> Peers::client(const ClusterView& vie
   if (known == nullptr) {
     return Error{ErrorCode::Unavailable, "server " + node.text + " is not known here"};
   }
+  if (known->record.state == NodeState::Removed) {
+    return Error{ErrorCode::Unavailable,
+                 "server " + known->record.label + " was removed from the cluster"};
+  }
   auto address = parse_address(known->record.rpc_address);
   if (!address.ok()) {
     return Error{ErrorCode::Unavailable,

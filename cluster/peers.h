@@ -21,7 +21,8 @@ class Peers {
  public:
   Peers(thrift::LocalNode self, thrift::Security security, const thrift::ClientOptions& options);
 
-  /// Errors: Unavailable if `view` does not have the server, or its address cannot be used.
+  /// Errors: Unavailable if `view` does not have the server, or it was removed, or its address
+  /// cannot be used.
   Result<std::shared_ptr<thrift::NodeClient>> client(const ClusterView& view, const NodeId& node);
   /// Whoever listens at an address. Errors: as parse_address().
   Result<std::shared_ptr<thrift::NodeClient>> client_at(std::string_view address);

@@ -9,7 +9,8 @@
 namespace quiver::cluster {
 namespace {
 
-constexpr std::chrono::milliseconds kAskTime{2'000};
+// The one that is asked greets this server, too.
+constexpr std::chrono::milliseconds kAskTime{5'000};
 
 bool is_refusal(const Error& error) {
   return error.code == ErrorCode::PermissionDenied || error.code == ErrorCode::FailedPrecondition ||

@@ -14,6 +14,8 @@ constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr std::size_t kPurgePointsMax = 1000;
 // While its writes are held back a copy can wait with its expired points.
 constexpr std::chrono::milliseconds kPurgePatience{100};
+// For a look through the files of a copy.
+constexpr std::chrono::milliseconds kKnownPatience{500};
 // A decision takes milliseconds, unless those who decide cannot be reached.
 constexpr std::chrono::seconds kBlockPatience{2};
 
@@ -33,6 +35,8 @@ struct ShardHost::Use::Copy {
   bool retired = false;
   /// Where the shard will be is being decided.
   bool blocked = false;
+  /// What was in it when it was closed.
+  std::optional<Known> known;
 };
 
 ShardHost::Use::Use(ShardHost& host, std::shared_ptr<Copy> copy)
@@ -138,11 +142,36 @@ Result<std::unique_ptr<LocalReplica>> ShardHost::open(const CollectionSpec& spec
   }
 }
 
+ShardHost::Known ShardHost::known_of(LocalReplica& replica) {
+  return {replica.shard().stats(), replica.shard().tail()};
+}
+
+std::optional<ShardHost::Known> ShardHost::known(const storage::ShardPlace& place) {
+  Use use;
+  {
+    std::unique_lock lock(mutex_);
+    const auto found = copies_.find(place);
+    if (found == copies_.end()) return std::nullopt;
+    const auto copy = found->second;
+    // While one is being closed, what is in it is about to be known.
+    changed_.wait_for(lock, kKnownPatience, [&] { return !copy->busy || !copy->replica; });
+    if (!copy->replica || copy->busy || copy->retired) return copy->known;
+    ++copy->users;
+    use = Use(*this, copy);
+  }
+  return known_of(*use);
+}
+
 void ShardHost::shut(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy) {
   if (!copy->replica) return;
   copy->busy = true;
-  auto replica = std::move(copy->replica);
   --open_;
+  lock.unlock();
+  const Known last = known_of(*copy->replica);
+  lock.lock();
+  copy->known = last;
+  auto replica = std::move(copy->replica);
+  changed_.notify_all();
   lock.unlock();
   replica.reset();
   lock.lock();

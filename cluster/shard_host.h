@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -59,6 +60,14 @@ class ShardHost {
   /// Errors: as storage::ShardStore::open(); WrongOwner if the copy is being given up; Unavailable
   /// after close(), or if it was blocked for too long.
   Result<Use> use(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
+  /// What is in a copy, as far as that is known without opening it.
+  struct Known {
+    storage::ShardStats stats;
+    LogPosition tail;
+  };
+  /// Of a copy that is open: now; of one that was closed: then; of one that was not open since the
+  /// start, nothing.
+  std::optional<Known> known(const storage::ShardPlace& place);
   /// Makes an empty copy; of one that is here, nothing. Errors: as storage::ShardStore::create().
   Status create(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
 
@@ -90,6 +99,7 @@ class ShardHost {
   Result<Use> acquire(const CollectionSpec& spec, const storage::ShardPlace& place, bool make);
   Result<std::unique_ptr<LocalReplica>> open(const CollectionSpec& spec,
                                              const storage::ShardPlace& place, bool make);
+  static Known known_of(LocalReplica& replica);
   void retire(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy);
   /// Closes one that nobody uses. Nobody opens it meanwhile.
   void shut(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Copy>& copy);

@@ -1,6 +1,7 @@
 #include "cluster/sharded_collection.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <exception>
 #include <map>
@@ -64,6 +65,23 @@ void add_field(std::map<std::string, Field>& fields, storage::FieldSummary summa
       field.examples.push_back(std::move(example));
     }
   }
+}
+
+/// Of the time that a call has left, what a shard may take where the others can do without it: the
+/// rest is for the answer.
+CallContext with_share(const CallContext& call) {
+  CallContext out = call;
+  if (!call.deadline) return out;
+  const auto now = std::chrono::steady_clock::now();
+  const auto left = std::max(*call.deadline - now, std::chrono::steady_clock::duration(0));
+  out.deadline = now + left / 4 * 3;
+  return out;
+}
+
+/// Whether an answer can do without the shard that failed so.
+bool may_miss(const CallContext& call, const Error& error) {
+  if (error.code == ErrorCode::Unavailable) return true;
+  return error.code == ErrorCode::DeadlineExceeded && call.check().ok();
 }
 
 /// Carries out what is left of the parts of a write, and leaves those that were refused for
@@ -270,16 +288,17 @@ Result<SearchAnswer> ShardedCollection::search(const CallContext& call, const Qu
   }
   const storage::ShardQuery local{query.vector, query.k,  query.filter,
                                   query.exact,  query.ef, query.projection};
+  const CallContext share = query.allow_partial ? with_share(call) : call;
   auto answers = ask_each<std::vector<ScoredPoint>>(
-      call, all_shards_,
-      [&](Replica& replica, std::uint32_t) { return replica.search(call, local); });
+      share, all_shards_,
+      [&](Replica& replica, std::uint32_t) { return replica.search(share, local); });
   SearchAnswer out;
   std::vector<std::vector<ScoredPoint>> found;
   for (std::uint32_t shard = 0; shard < answers.size(); ++shard) {
     auto& answer = answers[shard];
     if (answer.ok()) {
       found.push_back(std::move(answer).value());
-    } else if (query.allow_partial && answer.error().code == ErrorCode::Unavailable) {
+    } else if (query.allow_partial && may_miss(call, answer.error())) {
       out.missing.push_back({shard, answer.error().message});
     } else {
       return std::move(answer).error();

@@ -23,12 +23,12 @@ struct CollectionDeleteRequest {
 
 struct CollectionDeleteResponse {
   bool deleted = false;
-  std::uint64_t points = 0;
+  std::optional<std::uint64_t> points;
 
   static constexpr auto fields() {
     using R = CollectionDeleteResponse;
     return describe(field("deleted", &R::deleted),
-                    field("points", &R::points, "Points that went with it"));
+                    field("points", &R::points, "Points that went with it, if known"));
   }
 };
 

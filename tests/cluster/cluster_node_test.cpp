@@ -183,6 +183,7 @@ TEST_CASE("ClusterNode: a server that goes is down in time, and serves again whe
   REQUIRE_FALSE(whole.ok());
   CHECK(whole.error().code == ErrorCode::Unavailable);
   CHECK(contains(whole.error(), cluster.address(2)));
+  CHECK(contains(whole.error(), "it is down"));
   query.allow_partial = true;
   const auto part = collection->search(CallContext{}, query);
   REQUIRE(part.ok());
@@ -346,6 +347,67 @@ TEST_CASE("ClusterNode: a server that was removed does not come back", "[cluster
   CHECK(eventually([&] { return !cluster.home(0)->detector().condition(record.id); }));
 }
 
+TEST_CASE("ClusterNode: a server that is removed while it runs serves no more", "[cluster][node]") {
+  NodeCluster cluster(2);
+  cluster.start_all();
+  const auto first = cluster.home(0);
+  const auto second = cluster.home(1);
+  const auto to_first = *second->peers().client(*second->views().current(), cluster.id(0));
+  const auto to_second = *first->peers().client(*first->views().current(), cluster.id(1));
+  REQUIRE(to_first->status({}).ok());
+  REQUIRE(to_second->status({}).ok());
+  auto record = cluster.view(0)->find_node(cluster.id(1))->record;
+  record.state = NodeState::Removed;
+  write_node(cluster, record);
+  // It finds out by itself, and those who run it are told.
+  REQUIRE(eventually([&] { return cluster.refusal(1).has_value(); }));
+  CHECK(cluster.refusal(1)->code == ErrorCode::FailedPrecondition);
+  CHECK(contains(*cluster.refusal(1), "was removed from the cluster"));
+  const auto listed = cluster.node(1).list();
+  REQUIRE_FALSE(listed.ok());
+  CHECK(listed.error().code == ErrorCode::FailedPrecondition);
+  CHECK(contains(listed.error(), "was removed from the cluster"));
+  CHECK_FALSE(cluster.node(1).create(CallContext{}, spec_of("pond", 2)).ok());
+  REQUIRE(eventually([&] { return !first->member_service().admit(record.id.text).ok(); }));
+  const auto asked = to_first->status({});
+  REQUIRE_FALSE(asked.ok());
+  CHECK(asked.error().code == ErrorCode::PermissionDenied);
+  const auto told = to_second->status({});
+  REQUIRE_FALSE(told.ok());
+  CHECK(told.error().code == ErrorCode::FailedPrecondition);
+  const auto way = first->peers().client(*first->views().current(), record.id);
+  REQUIRE_FALSE(way.ok());
+  CHECK(contains(way.error(), "was removed"));
+}
+
+TEST_CASE("ClusterNode: a server must be where it says it is", "[cluster][node]") {
+  NodeCluster cluster(3);
+  cluster.start(0);
+  auto& options = cluster.settings(1).cluster;
+  options.advertise_host = "127.0.0.2";
+  // Of those who are asked before, or of those that the store names.
+  if (GENERATE(true, false)) options.nodes = {cluster.address(0)};
+  SECTION("nobody answers there") {
+    const auto error = cluster.refused(1);
+    CHECK(error.code == ErrorCode::FailedPrecondition);
+    CHECK(contains(error, "cluster.advertise_host"));
+    CHECK(contains(error, options.rpc_address()));
+  }
+  SECTION("another server answers there") {
+    auto& other = cluster.settings(2).cluster;
+    other.host = "127.0.0.2";
+    other.port = options.port;
+    other.endpoints = {"http://127.0.0.1:1"};
+    REQUIRE(cluster.begin(2).ok());
+    const auto error = cluster.refused(1);
+    CHECK(error.code == ErrorCode::FailedPrecondition);
+    CHECK(contains(error, "cluster.advertise_host"));
+    CHECK(contains(error, "the server " + cluster.id(2).text + " answers there"));
+  }
+  REQUIRE(cluster.home(0)->views().refresh(CallContext{}).ok());
+  CHECK(cluster.view(0)->nodes.size() == 1);
+}
+
 TEST_CASE("ClusterNode: its address, label, zone and weight may change", "[cluster][node]") {
   NodeCluster cluster(2);
   cluster.start_all();
@@ -475,6 +537,37 @@ TEST_CASE("ClusterNode: a server that was alone moves in with its data", "[clust
   REQUIRE(answer.ok());
   CHECK(ids_of(*answer) == nearest(points, points[0].vector, 10));
   CHECK(cluster.node(0).list()->size() == 2);
+}
+
+TEST_CASE("ClusterNode: no more copies stay open than were allowed", "[cluster][node]") {
+  NodeCluster cluster(1);
+  cluster.settings(0).storage.open_shards = 2;
+  cluster.start(0);
+  REQUIRE(cluster.node(0).create(CallContext{}, spec_of("pond", 6)).ok());
+  const auto collection = *cluster.node(0).find("pond");
+  REQUIRE(collection->upsert(CallContext{}, random_points(60, 4)).ok());
+  auto& host = cluster.home(0)->host();
+  REQUIRE(eventually([&] { return host.open_copies() <= 2; }));
+  const auto points_of = [&](const thrift::NodeStatus& status) {
+    std::uint64_t points = 0;
+    for (const auto& shard : status.shards) points += shard.counts.points;
+    return points;
+  };
+  const auto remembered = cluster.home(0)->member_service().status({});
+  REQUIRE(remembered.ok());
+  CHECK(points_of(*remembered.result) == 60);
+  CHECK(host.open_copies() <= 2);
+  cluster.stop(0);
+  cluster.start(0);
+  const auto unknown = cluster.home(0)->member_service().status({});
+  REQUIRE(unknown.ok());
+  REQUIRE(unknown.result->shards.size() == 6);
+  for (const auto& shard : unknown.result->shards) CHECK(shard.state == "unknown");
+  CHECK(cluster.home(0)->host().open_copies() == 0);
+  CHECK(*(*cluster.node(0).find("pond"))->count(CallContext{}, std::nullopt) == 60);
+  const auto counted = cluster.home(0)->member_service().status({});
+  for (const auto& shard : counted.result->shards) CHECK(shard.state == "active");
+  CHECK(points_of(*counted.result) == 60);
 }
 
 TEST_CASE("ClusterNode: what a server says of itself", "[cluster][node]") {

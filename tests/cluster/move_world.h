@@ -138,7 +138,7 @@ class Node final : public thrift::NodeHandler {
     client.attempts = 2;
     peers = std::make_unique<Peers>(thrift::LocalNode{"test", {id.text, 1, "0.1.0"}}, security(),
                                     client);
-    copies = std::make_unique<ClusterCopies>(*host, *peers, id);
+    copies = std::make_unique<ClusterCopies>(*host, *peers, calls, id);
     fan_out = std::make_shared<FanOut>(2);
     catalogue = std::make_unique<Catalogue>(
         Catalogue::Parts{store, *views, *copies, *fan_out, clock_,
@@ -271,6 +271,7 @@ class Node final : public thrift::NodeHandler {
   std::unique_ptr<ShardService> service;
   std::unique_ptr<MoveSource> source;
   std::unique_ptr<Peers> peers;
+  CallsUnderWay calls;
   std::unique_ptr<ClusterCopies> copies;
   std::shared_ptr<FanOut> fan_out;
   std::unique_ptr<Catalogue> catalogue;

@@ -13,6 +13,7 @@
 #include "cluster/placement/slots.h"
 #include "cluster/shard_service.h"
 #include "cluster/view/keys.h"
+#include "core/mutex.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 #include "thrift/server.h"
@@ -26,8 +27,25 @@ class CopiesHandler final : public thrift::NodeHandler {
  public:
   explicit CopiesHandler(ShardService& shards) : shards_(shards) {}
 
+  /// From here on it answers no shard until go_on(), as a process that stands still.
+  void stand_still() {
+    const MutexLock lock(mutex_);
+    stands_still_ = true;
+  }
+  void go_on() {
+    const MutexLock lock(mutex_);
+    stands_still_ = false;
+    moved_.notify_all();
+  }
+  /// Calls that arrived while it stood still.
+  std::size_t waiting() {
+    const MutexLock lock(mutex_);
+    return waiting_;
+  }
+
   thrift::Reply<std::vector<ScoredPoint>> search(const thrift::ShardCall& call,
                                                  const thrift::SearchCall& query) override {
+    wait();
     return shards_.search(call, query);
   }
   thrift::Reply<std::vector<Point>> get(const thrift::ShardCall& call,
@@ -40,6 +58,7 @@ class CopiesHandler final : public thrift::NodeHandler {
   }
   thrift::Reply<std::uint64_t> count(const thrift::ShardCall& call,
                                      const std::optional<Filter>& filter) override {
+    wait();
     return shards_.count(call, filter);
   }
   thrift::Reply<std::vector<thrift::FieldCount>> fields(const thrift::ShardCall& call,
@@ -51,6 +70,7 @@ class CopiesHandler final : public thrift::NodeHandler {
   }
   thrift::Reply<MutationResult> write(const thrift::ShardCall& call,
                                       const WriteRequest& request) override {
+    wait();
     return shards_.write(call, request);
   }
   thrift::Answered create_shard(const thrift::ShardCall& call,
@@ -90,7 +110,17 @@ class CopiesHandler final : public thrift::NodeHandler {
  private:
   static Error not_asked() { return {ErrorCode::Internal, "no test asks this"}; }
 
+  void wait() {
+    const MutexLock lock(mutex_);
+    if (stands_still_) ++waiting_;
+    while (stands_still_) moved_.wait(mutex_);
+  }
+
   ShardService& shards_;
+  Mutex mutex_;
+  CondVar moved_;
+  bool stands_still_ QV_GUARDED_BY(mutex_) = false;
+  std::size_t waiting_ QV_GUARDED_BY(mutex_) = 0;
 };
 
 /// A server of a cluster whose servers share one coordination store in this process, and call each
@@ -103,9 +133,9 @@ class TestNode {
         host(shards_, clock_, {}),
         views(open(store)),
         service(*views, host, id),
-        handler_(service),
+        handler(service),
         peers_(local(), security(), quick()),
-        copies_(host, peers_, id),
+        copies_(host, peers_, calls, id),
         fan_out_(8) {
     start(0);
     join(store, label);
@@ -119,11 +149,13 @@ class TestNode {
   void start(std::uint16_t port) {
     thrift::ServerOptions options;
     options.port = port;
-    auto started = thrift::NodeServer::start(local(), security(), options, handler_, {});
+    auto started = thrift::NodeServer::start(local(), security(), options, handler, {});
     REQUIRE(started.ok());
     server_ = std::move(*started);
     port_ = server_->port();
   }
+  /// Before its handler goes, which a call may still wait in.
+  ~TestNode() { handler.go_on(); }
   void start_again() { start(port_); }
   std::shared_ptr<Collection> find(const std::string& name) {
     auto found = collections->find(name);
@@ -178,9 +210,11 @@ class TestNode {
   ShardHost host;
   const std::unique_ptr<ViewSource> views;
   ShardService service;
+  /// Nobody watches the other servers: a test says who is down.
+  CallsUnderWay calls;
+  CopiesHandler handler;
 
  private:
-  CopiesHandler handler_;
   Peers peers_;
   ClusterCopies copies_;
   FanOut fan_out_;

@@ -2,8 +2,11 @@
 // force over all points, from whichever server they are asked.
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <functional>
 #include <random>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -93,6 +96,16 @@ Query exact_query(std::vector<float> vector, std::size_t k) {
   return query;
 }
 
+/// Waits until `condition` holds; false after twenty seconds.
+bool eventually(const std::function<bool()>& condition) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 TEST_CASE("Servers: each answers for the points of both, ties included", "[cluster][remote]") {
   Fixture f;
   const auto made = f.make(4);
@@ -165,6 +178,143 @@ TEST_CASE("Servers: one that is away is named, or left out if the caller allows"
 
   f.b->start_again();
   CHECK(made->search(CallContext{}, exact_query({1.0F, 1.0F}, 300))->hits.size() == 200);
+}
+
+TEST_CASE("Servers: one that is found to be down is not waited for", "[cluster][remote]") {
+  Fixture f;
+  const auto made = f.make(4);
+  const auto points = grid_points();
+  REQUIRE(made->upsert(CallContext{}, points).ok());
+  const auto away = f.shards_on(*f.b);
+  auto query = exact_query({1.0F, 1.0F}, 300);
+  const std::string why = "it is down: nothing was heard of it";
+  SECTION("no call begins") {
+    f.b->handler.stand_still();
+    f.a->calls.down(f.b->id, why);
+    const auto failed = made->search(CallContext{}, query);
+    CHECK(failed.error().code == ErrorCode::Unavailable);
+    CHECK(failed.error().message ==
+          "shard " + std::to_string(away.front()) + " on server b: " + why);
+    CHECK(made->count(CallContext{}, std::nullopt).error().code == ErrorCode::Unavailable);
+    CHECK(made->upsert(CallContext{}, points).error().code == ErrorCode::Unavailable);
+    CHECK(f.b->handler.waiting() == 0);
+  }
+  SECTION("a search ends, without it where the caller allows") {
+    query.allow_partial = GENERATE(false, true);
+    f.b->handler.stand_still();
+    bool all_wait = false;
+    std::thread verdict([&] {
+      all_wait = eventually([&] { return f.b->handler.waiting() == away.size(); });
+      f.a->calls.down(f.b->id, why);
+    });
+    const auto answer = made->search(CallContext{}, query);
+    verdict.join();
+    CHECK(all_wait);
+    REQUIRE(answer.ok() == query.allow_partial);
+    if (answer.ok()) {
+      REQUIRE(answer->missing.size() == away.size());
+      for (std::size_t i = 0; i < away.size(); ++i) {
+        CHECK(answer->missing[i].shard == away[i]);
+        CHECK(answer->missing[i].why.find("on server b: " + why) != std::string::npos);
+      }
+    } else {
+      CHECK(answer.error().code == ErrorCode::Unavailable);
+      CHECK(answer.error().message.find("on server b: " + why) != std::string::npos);
+    }
+  }
+  SECTION("a write ends, and may have taken effect") {
+    f.b->handler.stand_still();
+    bool all_wait = false;
+    std::thread verdict([&] {
+      all_wait = eventually([&] { return f.b->handler.waiting() == away.size(); });
+      f.a->calls.down(f.b->id, why);
+    });
+    const auto written = made->upsert(CallContext{}, points);
+    verdict.join();
+    CHECK(all_wait);
+    REQUIRE_FALSE(written.ok());
+    CHECK(written.error().code == ErrorCode::DeadlineExceeded);
+    CHECK(written.error().message.find("whether it took effect is not known") == 0);
+    CHECK(written.error().message.find("on server b: " + why) != std::string::npos);
+  }
+  f.b->handler.go_on();
+  f.a->calls.up(f.b->id);
+  CHECK(made->search(CallContext{}, exact_query({1.0F, 1.0F}, 300))->hits.size() == 200);
+}
+
+TEST_CASE("Servers: one that does not answer in its share of the time may be missing",
+          "[cluster][remote]") {
+  Fixture f;
+  const auto made = f.make(4);
+  REQUIRE(made->upsert(CallContext{}, grid_points()).ok());
+  const auto away = f.shards_on(*f.b);
+  f.b->handler.stand_still();
+  auto query = exact_query({1.0F, 1.0F}, 300);
+  query.allow_partial = true;
+  CallContext call;
+  call.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+  const auto answer = made->search(call, query);
+  REQUIRE(answer.ok());
+  CHECK(answer->missing.size() == away.size());
+  CHECK_FALSE(answer->hits.empty());
+}
+
+TEST_CASE("Servers: a collection can be deleted though one stands still", "[cluster][remote]") {
+  Fixture f;
+  REQUIRE(f.make(4)->upsert(CallContext{}, grid_points()).ok());
+  CallContext call;
+  call.request_id = RequestId::random();
+  SECTION("known to be down") {
+    f.b->handler.stand_still();
+    f.a->calls.down(f.b->id, "it is down");
+    const auto dropped = f.a->collections->drop(call, "points");
+    REQUIRE(dropped.ok());
+    CHECK_FALSE(dropped->has_value());
+    const auto again = f.a->collections->drop(call, "points");
+    REQUIRE(again.ok());
+    CHECK_FALSE(again->has_value());
+  }
+  SECTION("not known to be down") {
+    f.b->handler.stand_still();
+    call.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+    const auto dropped = f.a->collections->drop(call, "points");
+    REQUIRE(dropped.ok());
+    CHECK_FALSE(dropped->has_value());
+  }
+  SECTION("counted") {
+    const auto dropped = f.a->collections->drop(call, "points");
+    REQUIRE(dropped.ok());
+    CHECK(dropped->value() == 200);
+  }
+  CHECK(f.a->collections->find("points").error().code == ErrorCode::NotFound);
+}
+
+TEST_CASE("CallsUnderWay: the caller can still cancel, and is told why a call ended",
+          "[cluster][remote]") {
+  CallsUnderWay calls;
+  const NodeId node{std::string(32, 'c')};
+  CallContext mine;
+  mine.cancel = CancelToken::make();
+  mine.request_id = RequestId::random();
+  auto call = calls.begin(node, mine);
+  REQUIRE(call.ok());
+  CHECK(call->context().request_id == mine.request_id);
+  mine.cancel.cancel();
+  CHECK(call->context().cancel.cancelled());
+  CHECK_FALSE(call->ended());
+
+  const auto other = calls.begin(node, CallContext{});
+  const auto elsewhere = calls.begin({std::string(32, 'd')}, CallContext{});
+  REQUIRE(other.ok());
+  CHECK_FALSE(other->context().cancel.cancelled());
+  calls.down(node, "silent");
+  CHECK(other->context().cancel.cancelled());
+  CHECK(other->ended() == "silent");
+  CHECK_FALSE(elsewhere->context().cancel.cancelled());
+  CHECK(calls.begin(node, CallContext{}).error().message == "silent");
+  calls.up(node);
+  CHECK(calls.begin(node, CallContext{}).ok());
+  CHECK(other->ended() == "silent");
 }
 
 TEST_CASE("Servers: a write that takes several calls takes effect once", "[cluster][remote]") {

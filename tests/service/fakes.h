@@ -263,11 +263,12 @@ class FakeCollections final : public cluster::Collections {
     all_.emplace(spec.name, made);
     return Created{made, false};
   }
-  Result<std::uint64_t> drop(const CallContext& call, std::string_view name) override {
+  Result<std::optional<std::uint64_t>> drop(const CallContext& call,
+                                            std::string_view name) override {
     QV_TRY(const auto collection, find(name));
     QV_TRY(const auto points, collection->count(call, std::nullopt));
     all_.erase(std::string(name));
-    return points;
+    return std::optional<std::uint64_t>(points);
   }
   Result<std::vector<CollectionSpec>> list() override {
     std::vector<CollectionSpec> specs;
