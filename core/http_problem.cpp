@@ -54,7 +54,7 @@ HttpResponse problem(const Error& error) {
   const ErrorTraits known = traits(error.code);
   HttpResponse response =
       rendered(coded(known.http_status, error.message, known.name, known.retryable));
-  if (known.retryable) response.headers["retry-after"] = "1";
+  if (known.retryable) response.headers.emplace("retry-after", std::string(1, '1'));
   return response;
 }
 

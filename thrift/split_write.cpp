@@ -41,7 +41,8 @@ std::vector<WriteRequest> split(UpsertPoints write, std::size_t bytes) {
   std::vector<WriteRequest> out;
   const auto size = [](const Point& point) { return wire_bytes(point, true); };
   for (auto& run : runs(std::move(write.points), limits::kBatchPointsMax, bytes, size)) {
-    out.emplace_back(Mutation(UpsertPoints{std::move(run)}));
+    out.emplace_back(std::in_place_type<Mutation>, std::in_place_type<UpsertPoints>,
+                     UpsertPoints{std::move(run)});
   }
   return out;
 }
@@ -49,7 +50,8 @@ std::vector<WriteRequest> split(UpsertPoints write, std::size_t bytes) {
 std::vector<WriteRequest> split(ErasePoints write, std::size_t bytes) {
   std::vector<WriteRequest> out;
   for (auto& run : runs(std::move(write.ids), kIdsMax, bytes, id_bytes)) {
-    out.emplace_back(Mutation(ErasePoints{std::move(run)}));
+    out.emplace_back(std::in_place_type<Mutation>, std::in_place_type<ErasePoints>,
+                     ErasePoints{std::move(run)});
   }
   return out;
 }
@@ -57,7 +59,8 @@ std::vector<WriteRequest> split(ErasePoints write, std::size_t bytes) {
 std::vector<WriteRequest> split(EraseExpired write, std::size_t bytes) {
   std::vector<WriteRequest> out;
   for (auto& run : runs(std::move(write.ids), kIdsMax, bytes, id_bytes)) {
-    out.emplace_back(Mutation(EraseExpired{std::move(run), write.before_ms}));
+    out.emplace_back(std::in_place_type<Mutation>, std::in_place_type<EraseExpired>,
+                     EraseExpired{std::move(run), write.before_ms});
   }
   return out;
 }
@@ -67,7 +70,8 @@ std::vector<WriteRequest> split(const UpdatePayload& write, std::size_t bytes) {
   const std::size_t payload = wire_bytes(write.payload);
   const std::size_t room = bytes > payload ? bytes - payload : 0;
   for (auto& run : runs(write.ids, kIdsMax, room, id_bytes)) {
-    out.emplace_back(Mutation(UpdatePayload{std::move(run), write.mode, write.payload}));
+    out.emplace_back(std::in_place_type<Mutation>, std::in_place_type<UpdatePayload>,
+                     UpdatePayload{std::move(run), write.mode, write.payload});
   }
   return out;
 }
