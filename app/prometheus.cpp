@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <charconv>
+#include <system_error>
 
 namespace quiver::app {
 namespace {
 
+/// Without an exponent, so that a bound reads as it is asked for; all but absurd figures fit.
 std::string number(double figure) {
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), figure).ptr;
-  return {text.data(), end};
+  std::array<char, 64> text{};
+  char* const begin = text.data();
+  const auto plain = std::to_chars(begin, begin + text.size(), figure, std::chars_format::fixed);
+  if (plain.ec == std::errc()) return {begin, plain.ptr};
+  return {begin, std::to_chars(begin, begin + text.size(), figure).ptr};
 }
 
 void append_escaped(std::string& out, std::string_view text) {

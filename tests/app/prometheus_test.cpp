@@ -75,6 +75,14 @@ TEST_CASE("Prometheus: counters by their labels, escaped", "[app]") {
         "things_total{kind=\"x\",size=\"1\"} 2\n");
 }
 
+TEST_CASE("Prometheus: figures are written as people read them", "[app]") {
+  MetricText out;
+  for (const double number : {0.0, 1.0, 0.0005, 1764000000.25, 281474976710656.0, 1e300}) {
+    out.value("", number);
+  }
+  CHECK(out.text() == " 0\n 1\n 0.0005\n 1764000000.25\n 281474976710656\n 1e+300\n");
+}
+
 TEST_CASE("Prometheus: histograms are cumulative, and their last bucket holds all", "[app]") {
   Prometheus metrics;
   for (const double seconds : {0.0, 0.0005, 0.0006, 0.03, 61.0}) {
