@@ -113,6 +113,8 @@ class ShardStore::State {
   ShardEnvironment environment;
   OpenShards open;
   Mutex sweeping;
+  /// Directories of collections come and go with their copies: by one thread at a time.
+  Mutex arranging;
 };
 
 ShardStore::ShardStore(std::filesystem::path root, const Options& options, const Clock& clock)
@@ -179,6 +181,7 @@ Status ShardStore::bury(const ShardPlace& place) {
   if (state_->open.has(place)) {
     return Error{ErrorCode::FailedPrecondition, "the shard is still open"};
   }
+  const MutexLock lock(state_->arranging);
   QV_CHECK(bury_directory(directory_of(place), place.copy.text));
   // The directory of a collection without copies would pass for one whose entry was lost.
   std::error_code ignored;
@@ -191,6 +194,7 @@ Status ShardStore::bury_collection(const std::string& collection_id) {
   if (state_->open.has_any_of(collection_id)) {
     return Error{ErrorCode::FailedPrecondition, "a shard of the collection is still open"};
   }
+  const MutexLock lock(state_->arranging);
   return bury_directory(state_->root / collection_id, collection_id);
 }
 
@@ -234,8 +238,9 @@ Status ShardStore::adopt(const CollectionSpec& spec, ShardId shard, const CopyId
     // Whoever opens it reads every checksum of its log and state that opening looks at.
     QV_TRY(const auto opened, DiskShard::open_existing(received, spec, shard, state_->environment));
   }
-  QV_CHECK(make_directories(target.parent_path(), "the collection's directory"));
   QV_CHECK(sync_directory(received));
+  const MutexLock lock(state_->arranging);
+  QV_CHECK(make_directories(target.parent_path(), "the collection's directory"));
   std::filesystem::rename(received, target, problem);
   if (problem) return file_error(problem.value(), "take over a received shard");
   return sync_directory(target.parent_path());

@@ -47,6 +47,8 @@ struct RebalanceAnswer {
   Plan plan;
   /// What carries it out; absent: nobody does.
   std::optional<std::string> operation;
+  /// Labels of active servers that cannot be reached, and so take no part.
+  std::vector<std::string> down = {};
 };
 
 struct ShardMoveRequest {
@@ -73,7 +75,7 @@ struct NodeRemoval {
   bool already = false;
 };
 
-enum class OperationState : std::uint8_t { Running = 1, Done = 2, Failed = 3 };
+enum class OperationState : std::uint8_t { Running = 1, Done = 2, Failed = 3, Cancelled = 4 };
 std::string_view name(OperationState state) noexcept;
 
 struct OperationReport {
@@ -115,10 +117,16 @@ class ClusterAdmin {
   virtual Result<NodeRemoval> plan_removal(const CallContext& call, const std::string& node) = 0;
   /// Begins to empty a server, which is removed once that is done. Errors: NotFound;
   /// FailedPrecondition for the last one, or if the others cannot take its copies; Unavailable if
-  /// only it has a shard and it cannot be reached.
+  /// only it has a shard and it cannot be reached, or no other one can be.
   virtual Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) = 0;
   /// Errors: NotFound.
   virtual Result<OperationReport> get_operation(const CallContext& call, const std::string& id) = 0;
+  /// Keeps the moves of an operation from beginning that nobody works on yet; the others go on. A
+  /// server that was to be removed is active again. Of one that was cancelled before, the report.
+  ///
+  /// Errors: NotFound; FailedPrecondition if it has ended.
+  virtual Result<OperationReport> cancel_operation(const CallContext& call,
+                                                   const std::string& id) = 0;
 };
 
 }  // namespace quiver::cluster

@@ -1,6 +1,7 @@
 #include "cluster/admin/controller.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -91,26 +92,42 @@ bool Controller::lead(const CallContext& call) {
 }
 
 Status Controller::tick(const CallContext& call) {
-  QV_CHECK(parts_.views.refresh(call));
-  QV_CHECK(complete_operations(call));
-  const auto view = parts_.views.current();
+  // What goes wrong in one place keeps no other waiting.
+  Status problem = Done{};
+  const auto note = [&problem](Status done) {
+    if (!done.ok() && problem.ok()) problem = std::move(done);
+  };
+  note(complete_operations(call));
+  // In this order: what was added to an operation, or moved, behind what is known of either shows
+  // when the operation is changed.
+  QV_TRY(const auto operations, operations_.all(call));
   QV_TRY(const auto moves, operations_.moves(call));
-  QV_CHECK(end_hopeless(call, *view, moves));
+  QV_CHECK(parts_.views.refresh(call));
+  const auto view = parts_.views.current();
+  note(end_hopeless(call, *view, moves));
   for (const auto& [unused, node] : view->nodes) {
     if (node.record.state != NodeState::Draining) continue;
-    QV_CHECK(drain(call, *view, node.record, moves));
+    auto drained = drain(call, *view, node.record, operations, moves);
+    if (!drained.ok()) {
+      QV_LOG_WARN("drain_failed node={} error=\"{}\"", node.record.label, drained.error().message);
+    }
+    note(std::move(drained));
   }
-  QV_CHECK(forget_removed(call, *view));
-  return forget_old(call, moves);
+  note(forget_removed(call, *view));
+  note(forget_old(call, moves));
+  return problem;
 }
 
 Status Controller::complete_operations(const CallContext& call) {
   QV_TRY(const auto all, operations_.all(call));
+  Status problem = Done{};
   for (const auto& [id, stored] : all) {
-    if (stored.record.made == stored.record.moves.size()) continue;
-    QV_CHECK(operations_.complete(call, id));
+    Status done = Done{};
+    if (stored.record.made < stored.record.moves.size()) done = operations_.complete(call, id);
+    if (done.ok() && stored.record.cancelled) done = operations_.end_waiting(call, stored.record);
+    if (!done.ok() && problem.ok()) problem = std::move(done);
   }
-  return Done{};
+  return problem;
 }
 
 Status Controller::end_hopeless(const CallContext& call, const ClusterView& view,
@@ -152,7 +169,7 @@ Status Controller::end_move(const CallContext& call, const Operations::StoredMov
 }
 
 Status Controller::drain(const CallContext& call, const ClusterView& view, const NodeRecord& node,
-                         const Moves& moves) {
+                         const AllOperations& operations, const Moves& moves) {
   const auto concerns = [&](const Operations::StoredMove& move) {
     return !move.record.finished() &&
            (move.record.move.to == node.id || move.record.move.from == node.id);
@@ -160,11 +177,21 @@ Status Controller::drain(const CallContext& call, const ClusterView& view, const
   // Whoever works on these goes on, or end_hopeless() ends them.
   if (std::any_of(moves.begin(), moves.end(), concerns)) return Done{};
   QV_TRY(const bool holds, holds_anything(call, node.id));
-  return holds ? drain_further(call, view, node, moves) : remove(call, node.id);
+  if (!holds) return remove(call, node.id);
+  const auto there = std::find_if(operations.begin(), operations.end(),
+                                  [&](const auto& one) { return one.first == node.id.text; });
+  if (there == operations.end()) return adopt_drain(call, node);
+  const auto& record = there->second.record;
+  // Incomplete: its moves are not among those that were read.
+  if (record.cancelled || record.made < record.moves.size()) return Done{};
+  return drain_further(call, view, node, there->second, moves);
 }
 
 Status Controller::drain_further(const CallContext& call, const ClusterView& view,
-                                 const NodeRecord& node, const Moves& moves) {
+                                 const NodeRecord& node, const Operations::Stored& operation,
+                                 const Moves& moves) {
+  std::set<std::string> own;
+  for (const auto& one : operation.record.moves) own.insert(one.id);
   const auto now = parts_.clock.wall_ms();
   std::set<std::pair<std::string, ShardId>> busy;
   for (const auto& move : moves) {
@@ -172,7 +199,7 @@ Status Controller::drain_further(const CallContext& call, const ClusterView& vie
     if (!move.record.finished()) busy.insert({what.collection_id, what.shard});
     const bool failed =
         move.record.phase == MovePhase::Failed || move.record.phase == MovePhase::Aborted;
-    if (failed && what.from == node.id &&
+    if (failed && own.contains(move.id) &&
         move.record.updated_ms + options_.retry_after.count() > now) {
       return Done{};
     }
@@ -191,14 +218,18 @@ Status Controller::drain_further(const CallContext& call, const ClusterView& vie
     if (away.size() == kMovesPerTxn) break;
   }
   if (away.empty()) return Done{};
-  QV_TRY(const auto there, operations_.find(call, node.id.text));
-  if (!there) {
-    auto record = operations_.record_of(OperationKind::RemoveNode, away);
-    record.node = node.id;
-    QV_CHECK(operations_.begin(call, node.id.text, record, {}));
-    return Done{};
-  }
-  return operations_.extend(call, node.id.text, away);
+  // False: another round has begun these, or others.
+  QV_TRY(const bool begun, operations_.extend(call, node.id.text, operation, away));
+  static_cast<void>(begun);
+  return Done{};
+}
+
+Status Controller::adopt_drain(const CallContext& call, const NodeRecord& node) {
+  auto record = operations_.record_of(OperationKind::RemoveNode, {});
+  record.node = node.id;
+  QV_TRY(const bool begun, operations_.begin(call, node.id.text, record, {}));
+  static_cast<void>(begun);
+  return Done{};
 }
 
 Result<bool> Controller::holds_anything(const CallContext& call, const NodeId& node) {
@@ -265,8 +296,12 @@ Status Controller::forget_old(const CallContext& call, const Moves& moves) {
   for (const auto& move : moves) {
     if (!move.record.finished()) open.insert(move.record.operation);
   }
-  std::set<std::string> kept;
-  for (const auto& [id, unused] : all) kept.insert(id);
+  // Read behind the moves, so that whatever move is listed is listed here.
+  std::map<std::string, std::set<std::string>> kept;
+  for (const auto& [id, stored] : all) {
+    auto& listed = kept[id];
+    for (const auto& one : stored.record.moves) listed.insert(one.id);
+  }
   const auto view = parts_.views.current();
   std::erase_if(all, [&](const auto& one) {
     const auto* const node = view->find_node(one.second.record.node);
@@ -285,7 +320,9 @@ Status Controller::forget_old(const CallContext& call, const Moves& moves) {
   }
   std::vector<Put> puts;
   for (const auto& move : moves) {
-    if (!move.record.finished() || kept.contains(move.record.operation)) continue;
+    const auto operation = kept.find(move.record.operation);
+    const bool listed = operation != kept.end() && operation->second.contains(move.id);
+    if (!move.record.finished() || listed) continue;
     puts.push_back({keys::move(move.id), std::nullopt});
     if (puts.size() == kMovesPerTxn) break;
   }

@@ -53,24 +53,28 @@ class Controller {
 
   void start();
   void stop();
-  /// One round, whoever leads.
+  /// One round, whoever leads. What fails for one operation or server does not keep the others
+  /// from their turn.
   ///
-  /// Errors: those of CoordinationStore.
+  /// Errors: the first; those of CoordinationStore and Operations.
   Status tick(const CallContext& call);
   /// Whether this server leads, or does from now on.
   bool lead(const CallContext& call);
 
  private:
   using Moves = std::vector<Operations::StoredMove>;
+  using AllOperations = std::vector<std::pair<std::string, Operations::Stored>>;
 
   void work();
   Status complete_operations(const CallContext& call);
   Status end_hopeless(const CallContext& call, const ClusterView& view, const Moves& moves);
   Status end_move(const CallContext& call, const Operations::StoredMove& move);
   Status drain(const CallContext& call, const ClusterView& view, const NodeRecord& node,
-               const Moves& moves);
+               const AllOperations& operations, const Moves& moves);
   Status drain_further(const CallContext& call, const ClusterView& view, const NodeRecord& node,
-                       const Moves& moves);
+                       const Operations::Stored& operation, const Moves& moves);
+  /// Gives a drain without an operation one.
+  Status adopt_drain(const CallContext& call, const NodeRecord& node);
   Result<bool> holds_anything(const CallContext& call, const NodeId& node);
   Status remove(const CallContext& call, const NodeId& node);
   Status forget_removed(const CallContext& call, const ClusterView& view);

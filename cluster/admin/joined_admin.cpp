@@ -45,4 +45,10 @@ Result<OperationReport> JoinedAdmin::get_operation(const CallContext& call, cons
   return admin->get_operation(call, id);
 }
 
+Result<OperationReport> JoinedAdmin::cancel_operation(const CallContext& call,
+                                                      const std::string& id) {
+  QV_TRY(const auto admin, find_());
+  return admin->cancel_operation(call, id);
+}
+
 }  // namespace quiver::cluster

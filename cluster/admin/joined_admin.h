@@ -26,6 +26,7 @@ class JoinedAdmin final : public ClusterAdmin {
   Result<NodeRemoval> plan_removal(const CallContext& call, const std::string& node) override;
   Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) override;
   Result<OperationReport> get_operation(const CallContext& call, const std::string& id) override;
+  Result<OperationReport> cancel_operation(const CallContext& call, const std::string& id) override;
 
  private:
   const Find find_;

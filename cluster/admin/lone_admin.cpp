@@ -53,4 +53,9 @@ Result<OperationReport> LoneAdmin::get_operation(const CallContext& /*call*/,
   return no_cluster();
 }
 
+Result<OperationReport> LoneAdmin::cancel_operation(const CallContext& /*call*/,
+                                                    const std::string& /*id*/) {
+  return no_cluster();
+}
+
 }  // namespace quiver::cluster

@@ -23,12 +23,28 @@ Error moving(const Operations::StoredMove& move) {
               move.record.operation + "); wait until that has ended"};
 }
 
+bool is_up(const Liveness& liveness, const NodeId& node) {
+  return !liveness.down.contains(node) && !liveness.dead.contains(node);
+}
+
+/// Whether a plan leaves a copy of this shard at the server although nothing moves it now.
+bool stays_at(const ClusterView& view, const Unresolved& one, const NodeId& node) {
+  const auto* const collection = view.find_collection(one.collection);
+  if (collection == nullptr || raw(one.shard) >= collection->shards.size()) return false;
+  const auto& copies = collection->shards[raw(one.shard)].copies;
+  // More than it wants: it is on the move, and is planned again behind that.
+  if (copies.size() > collection->spec.replication_factor) return false;
+  return std::any_of(copies.begin(), copies.end(),
+                     [&](const auto& copy) { return copy.second.node == node; });
+}
+
 }  // namespace
 
 std::string_view name(OperationState state) noexcept {
   switch (state) {
     case OperationState::Running: return "running";
     case OperationState::Done: return "done";
+    case OperationState::Cancelled: return "cancelled";
     case OperationState::Failed: break;
   }
   return "failed";
@@ -87,12 +103,16 @@ Result<ShardDistribution> NodeAdmin::shard_distribution(const CallContext& call,
 
 Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
                                              const std::optional<std::string>& plan_id) {
+  // One that was cancelled before it moved anything may be carried out after all.
+  Operations::Beside beside;
   if (plan_id) {
     // Asked for a second time, by a client whose first call was lost.
     QV_TRY(const auto there, operations_.find(call, *plan_id));
-    if (there && there->record.kind == OperationKind::Rebalance) {
+    if (there && there->record.cancelled) beside.instead_of = there->revision;
+    if (there && there->record.kind == OperationKind::Rebalance && !there->record.cancelled) {
       RebalanceAnswer out;
       for (const auto& one : there->record.moves) out.plan.moves.push_back(one.move);
+      out.plan.epoch = there->record.epoch;
       out.operation = *plan_id;
       return out;
     }
@@ -100,8 +120,13 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
   QV_TRY(const auto view, fresh_view(call));
   QV_TRY(const auto busy, unfinished(call));
   if (!busy.empty()) return moving(busy.front());
-  QV_TRY(auto plan, plan_rebalance(*view, parts_.liveness(*view), {Operations::kMovesMax}));
+  const auto liveness = parts_.liveness(*view);
+  QV_TRY(auto plan, plan_rebalance(*view, liveness, {Operations::kMovesMax}));
   RebalanceAnswer out{std::move(plan), std::nullopt};
+  for (const auto& [id, node] : view->nodes) {
+    if (node.record.state != NodeState::Active || is_up(liveness, id)) continue;
+    out.down.push_back(node.record.label);
+  }
   if (!plan_id) return out;
   const std::string id = out.plan.plan_id();
   if (id != *plan_id) {
@@ -117,9 +142,11 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
                  "the plan makes copies in addition or swaps primaries, which needs collections "
                  "with more than one copy of a shard"};
   }
-  const auto record = operations_.record_of(OperationKind::Rebalance, out.plan.moves);
-  QV_TRY(const bool begun, operations_.begin(call, id, record, {}));
-  static_cast<void>(begun);
+  auto record = operations_.record_of(OperationKind::Rebalance, out.plan.moves);
+  record.epoch = out.plan.epoch;
+  QV_TRY(const bool begun, operations_.begin(call, id, record, beside));
+  if (!begun)
+    return Error{ErrorCode::Unavailable, "the plan is being changed by others; try again"};
   out.operation = id;
   return out;
 }
@@ -205,17 +232,9 @@ Result<NodeRecord> NodeAdmin::await_member(const CallContext& call,
 }
 
 Status NodeAdmin::check_removal(const ClusterView& view, const NodeRecord& node) const {
-  const bool others = std::any_of(view.nodes.begin(), view.nodes.end(), [&](const auto& one) {
-    return one.first != node.id && one.second.record.state == NodeState::Active;
-  });
-  if (!others) {
-    return Error{ErrorCode::FailedPrecondition,
-                 "node \"" + node.label + "\" is the last active one: add another first"};
-  }
   const auto liveness = parts_.liveness(view);
-  const auto reachable = [&](const NodeId& id) {
-    return !liveness.down.contains(id) && !liveness.dead.contains(id);
-  };
+  QV_CHECK(check_others(view, liveness, node));
+  const auto reachable = [&](const NodeId& id) { return is_up(liveness, id); };
   std::size_t stuck = 0;
   std::string named;
   for (const auto& [collection, one] : view.collections) {
@@ -241,8 +260,35 @@ Status NodeAdmin::check_removal(const ClusterView& view, const NodeRecord& node)
   // Whether the others can take what it has.
   auto drained = view;
   drained.nodes.at(node.id).record.state = NodeState::Draining;
-  QV_CHECK(plan_rebalance(drained, liveness));
-  return Done{};
+  QV_TRY(const auto plan, plan_rebalance(drained, liveness));
+  std::size_t left = 0;
+  std::string first;
+  for (const auto& one : plan.unresolved) {
+    if (!stays_at(view, one, node.id)) continue;
+    if (left++ == 0) first = one.collection + '/' + std::to_string(raw(one.shard)) + ": " + one.why;
+  }
+  if (left == 0) return Done{};
+  return Error{ErrorCode::FailedPrecondition,
+               "node \"" + node.label + "\" cannot be emptied now: " + std::to_string(left) +
+                   " of its shards have nowhere to go (" + first +
+                   "); bring back the nodes that are down, or add one"};
+}
+
+Status NodeAdmin::check_others(const ClusterView& view, const Liveness& liveness,
+                               const NodeRecord& node) const {
+  std::string silent;
+  for (const auto& [id, other] : view.nodes) {
+    if (id == node.id || other.record.state != NodeState::Active) continue;
+    if (is_up(liveness, id)) return Done{};
+    silent += (silent.empty() ? "" : ", ") + other.record.label;
+  }
+  if (silent.empty()) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "node \"" + node.label + "\" is the last active one: add another first"};
+  }
+  return Error{ErrorCode::Unavailable,
+               "node \"" + node.label + "\" cannot be removed: of the other active nodes (" +
+                   silent + ") none can be reached; bring one back, or add one"};
 }
 
 Result<NodeRemoval> NodeAdmin::plan_removal(const CallContext& call, const std::string& wanted) {
@@ -273,12 +319,16 @@ Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::s
     node.state = NodeState::Draining;
     auto record = operations_.record_of(OperationKind::RemoveNode, {});
     record.node = node.id;
+    // One that was cancelled has the same id.
+    QV_TRY(const auto before, operations_.find(call, id));
+    const Revision instead_of = before ? before->revision : Revision{0};
     // The list of slots is written by all that add or remove servers: of two who would remove the
     // last two of them one conflicts.
     QV_TRY(const bool begun,
            operations_.begin(call, id, record,
                              {{{key, entry->revision}, {slots, slots_entry->revision}},
-                              {{key, node.to_json().dump()}, {slots, slots_entry->value}}}));
+                              {{key, node.to_json().dump()}, {slots, slots_entry->value}},
+                              instead_of}));
     if (!begun) continue;
     QV_LOG_INFO("node_drains node={} label={}", id, node.label);
     hurry(call);
@@ -308,16 +358,69 @@ Result<OperationReport> NodeAdmin::get_operation(const CallContext& call, const 
     out.moves.push_back(std::move(move));
   }
   if (out.record.kind == OperationKind::RemoveNode) {
-    // Moves that fail are followed by others until the node is empty.
-    QV_TRY(const auto node, parts_.store.get(call, keys::node(out.record.node)));
-    QV_TRY(const auto record, node ? NodeRecord::from_json(Json::parse(node->value, nullptr, false))
-                                   : Result<NodeRecord>(unknown));
-    if (record.state == NodeState::Removed) out.state = OperationState::Done;
-    if (record.state == NodeState::Active) out.state = OperationState::Failed;
-    return out;
+    QV_TRY(out.state, removal_state(call, out.record, all_ended));
+  } else if (all_ended) {
+    out.state = all_done               ? OperationState::Done
+                : out.record.cancelled ? OperationState::Cancelled
+                                       : OperationState::Failed;
   }
-  if (all_ended) out.state = all_done ? OperationState::Done : OperationState::Failed;
   return out;
+}
+
+Result<OperationState> NodeAdmin::removal_state(const CallContext& call,
+                                                const OperationRecord& record, bool all_ended) {
+  if (record.cancelled) return all_ended ? OperationState::Cancelled : OperationState::Running;
+  // Moves that fail are followed by others until the node is empty.
+  QV_TRY(const auto entry, parts_.store.get(call, keys::node(record.node)));
+  if (!entry) return OperationState::Failed;
+  QV_TRY(const auto node, NodeRecord::from_json(Json::parse(entry->value, nullptr, false)));
+  if (node.state == NodeState::Removed) return OperationState::Done;
+  return node.state == NodeState::Draining ? OperationState::Running : OperationState::Failed;
+}
+
+Result<bool> NodeAdmin::mark_cancelled(const CallContext& call, const std::string& id,
+                                       Operations::Stored stored) {
+  stored.record.cancelled = true;
+  std::vector<Compare> compares{{keys::operation(id), stored.revision}};
+  std::vector<Put> puts{{keys::operation(id), stored.record.to_json().dump()}};
+  if (stored.record.kind == OperationKind::RemoveNode) {
+    const std::string key = keys::node(stored.record.node);
+    QV_TRY(const auto entry, parts_.store.get(call, key));
+    if (!entry) return false;
+    QV_TRY(auto node, NodeRecord::from_json(Json::parse(entry->value, nullptr, false)));
+    if (node.state != NodeState::Draining) return false;
+    node.state = NodeState::Active;
+    compares.push_back({key, entry->revision});
+    puts.push_back({key, node.to_json().dump()});
+  }
+  QV_TRY(const auto result, parts_.store.txn(call, compares, puts));
+  if (result != TxnOutcome::Done) return false;
+  QV_LOG_INFO("operation_cancelled id={} kind={}", id, name(stored.record.kind));
+  return true;
+}
+
+Result<OperationReport> NodeAdmin::cancel_operation(const CallContext& call,
+                                                    const std::string& id) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    QV_TRY(auto report, get_operation(call, id));
+    if (!report.record.cancelled) {
+      if (report.state != OperationState::Running) {
+        return Error{ErrorCode::FailedPrecondition, "operation \"" + id + "\" has ended (" +
+                                                        std::string(name(report.state)) +
+                                                        "): there is nothing to cancel"};
+      }
+      QV_TRY(auto stored, operations_.find(call, id));
+      // Of the next round, whether this one took effect or not.
+      if (stored && !stored->record.cancelled) {
+        QV_CHECK(mark_cancelled(call, id, std::move(*stored)));
+      }
+      continue;
+    }
+    QV_CHECK(operations_.complete(call, id));
+    QV_CHECK(operations_.end_waiting(call, report.record));
+    return get_operation(call, id);
+  }
+  return Error{ErrorCode::Unavailable, "the record of the operation keeps changing; try again"};
 }
 
 }  // namespace quiver::cluster

@@ -47,6 +47,7 @@ class NodeAdmin final : public ClusterAdmin {
   Result<NodeRemoval> plan_removal(const CallContext& call, const std::string& node) override;
   Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) override;
   Result<OperationReport> get_operation(const CallContext& call, const std::string& id) override;
+  Result<OperationReport> cancel_operation(const CallContext& call, const std::string& id) override;
 
  private:
   /// As it is now, not as it was when the watch last told.
@@ -56,6 +57,13 @@ class NodeAdmin final : public ClusterAdmin {
   Result<NodeRecord> await_member(const CallContext& call, const thrift::NodeIdentity& node,
                                   const std::string& address);
   Status check_removal(const ClusterView& view, const NodeRecord& node) const;
+  Status check_others(const ClusterView& view, const Liveness& liveness,
+                      const NodeRecord& node) const;
+  Result<OperationState> removal_state(const CallContext& call, const OperationRecord& record,
+                                       bool all_ended);
+  /// Nothing: the operation or its server has changed since it was read.
+  Result<bool> mark_cancelled(const CallContext& call, const std::string& id,
+                              Operations::Stored stored);
   /// Moves begin now, not with the next round of whoever leads.
   void hurry(const CallContext& call);
 

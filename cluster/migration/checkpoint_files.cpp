@@ -60,6 +60,12 @@ thrift::Checkpoint CheckpointFiles::describe() const {
   return out;
 }
 
+std::uint64_t CheckpointFiles::bytes() const noexcept {
+  std::uint64_t out = 0;
+  for (const auto& [unused, size] : files_) out += size;
+  return out;
+}
+
 Result<std::string> CheckpointFiles::read(const std::string& file, std::uint64_t offset,
                                           std::size_t length) const {
   constexpr std::string_view kDoing = "read a file of a checkpoint";

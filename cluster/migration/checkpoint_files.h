@@ -32,6 +32,8 @@ class CheckpointFiles {
 
   thrift::Checkpoint describe() const;
   const std::string& id() const noexcept { return id_; }
+  /// Of all files.
+  std::uint64_t bytes() const noexcept;
   /// Fewer bytes at the end of the file only.
   ///
   /// Errors: NotFound if there is no such file; InvalidArgument behind its end; Unavailable if it

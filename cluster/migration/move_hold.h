@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +36,12 @@ struct MoveSource::Hold {
   std::chrono::milliseconds span{0};
   std::chrono::steady_clock::time_point runs_out;
   std::chrono::steady_clock::time_point runs_out_latest;
+  std::chrono::steady_clock::time_point progress_at;
+  /// By file: up to where the checkpoint was read.
+  std::map<std::string, std::uint64_t> read;
+  std::uint64_t bytes_left = 0;
+  /// There is a checkpoint, and all of it was read.
+  bool is_read = false;
   /// One thread works with it: it does not run out meanwhile.
   bool seized = false;
   bool ended = false;

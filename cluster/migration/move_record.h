@@ -26,7 +26,7 @@ enum class MovePhase : std::uint8_t {
   /// The old owner makes the new copy the primary.
   HandingOver = 4,
   Done = 5,
-  /// Tried too often.
+  /// Tried too often, or another try would fail as well.
   Failed = 6,
   /// Not wanted any more, such as when the collection was deleted.
   Aborted = 7,

@@ -88,6 +88,18 @@ bool MoveSource::has_run_out(const Hold& hold) const {
 void MoveSource::prolong(Hold& hold, std::chrono::milliseconds by) {
   hold.span = by;
   hold.runs_out = std::min(parts_.clock.now() + by, hold.runs_out_latest);
+  if (!hold.is_read)
+    hold.runs_out = std::min(hold.runs_out, hold.progress_at + options_.hold_idle_max);
+}
+
+void MoveSource::note_read(Hold& hold, const std::string& file, std::uint64_t end) {
+  auto& known = hold.read[file];
+  if (end <= known) return;
+  const auto more = end - known;
+  known = end;
+  hold.bytes_left -= std::min(more, hold.bytes_left);
+  hold.is_read = hold.bytes_left == 0;
+  hold.progress_at = parts_.clock.now();
 }
 
 bool MoveSource::is_wanted(const Key& key, const CopyId& copy, const std::string& holder) const {
@@ -182,7 +194,8 @@ Result<MoveSource::HoldPtr> MoveSource::start_hold(const thrift::ShardCall& call
   hold->use = std::move(use);
   hold->position = *position;
   const MutexLock lock(mutex_);
-  hold->runs_out_latest = parts_.clock.now() + options_.hold_total_max;
+  hold->progress_at = parts_.clock.now();
+  hold->runs_out_latest = hold->progress_at + options_.hold_total_max;
   return hold;
 }
 
@@ -251,6 +264,12 @@ thrift::Reply<thrift::Checkpoint> MoveSource::begin_checkpoint(const thrift::Sha
   }
   {
     const MutexLock lock(mutex_);
+    if (!hold->checkpoint) {
+      hold->progress_at = parts_.clock.now();
+      hold->read.clear();
+      hold->bytes_left = files->bytes();
+      hold->is_read = hold->bytes_left == 0;
+    }
     hold->checkpoint = files;
     prolong(*hold, hold->span);
   }
@@ -268,11 +287,19 @@ thrift::Reply<std::string> MoveSource::read_chunk(const thrift::ShardCall& call,
         found->second->checkpoint && found->second->checkpoint->id() == chunk.checkpoint &&
         !has_run_out(*found->second)) {
       files = found->second->checkpoint;
-      prolong(*found->second, found->second->span);
     }
   }
   if (!files) return {Result<std::string>(not_held(call)), info()};
-  return {files->read(chunk.file, chunk.offset, chunk.length), info()};
+  auto bytes = files->read(chunk.file, chunk.offset, chunk.length);
+  if (bytes.ok()) {
+    const MutexLock lock(mutex_);
+    const auto found = holds_.find({call.collection, call.shard});
+    if (found != holds_.end() && found->second->checkpoint == files) {
+      note_read(*found->second, chunk.file, chunk.offset + bytes->size());
+      prolong(*found->second, found->second->span);
+    }
+  }
+  return {std::move(bytes), info()};
 }
 
 thrift::Answered MoveSource::end_checkpoint(const thrift::ShardCall& call,

@@ -10,6 +10,7 @@
 
 #include "cluster/coordination/store.h"
 #include "cluster/migration/checkpoint_files.h"
+#include "cluster/migration/hold_limits.h"
 #include "cluster/shard_service.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -34,7 +35,10 @@ class MoveSource {
  public:
   struct Options {
     /// Longest that a shard's writes are held back, however often that is prolonged.
-    std::chrono::milliseconds hold_total_max{900'000};
+    std::chrono::milliseconds hold_total_max = kHoldTotalMax;
+    /// The same without progress: a byte that was not fetched before. Not once all of them were,
+    /// when the other server reads what it has.
+    std::chrono::milliseconds hold_idle_max = kHoldIdleMax;
     /// Pause between attempts to find out how a hand-over ended.
     std::chrono::milliseconds settle_every{200};
   };
@@ -72,7 +76,7 @@ class MoveSource {
   thrift::Answered release_writes(const thrift::ShardCall& call);
   /// Of the writes that are held. A repetition gives the same checkpoint.
   thrift::Reply<thrift::Checkpoint> begin_checkpoint(const thrift::ShardCall& call);
-  /// Prolongs the hold.
+  /// Prolongs the hold if it reads what was not read before.
   thrift::Reply<std::string> read_chunk(const thrift::ShardCall& call,
                                         const thrift::ChunkCall& chunk);
   thrift::Answered end_checkpoint(const thrift::ShardCall& call, const std::string& checkpoint);
@@ -101,6 +105,7 @@ class MoveSource {
   void end(const HoldPtr& hold);
   Result<HoldPtr> start_hold(const thrift::ShardCall& call, thrift::ReplyInfo& info);
   void prolong(Hold& hold, std::chrono::milliseconds by) QV_REQUIRES(mutex_);
+  void note_read(Hold& hold, const std::string& file, std::uint64_t end) QV_REQUIRES(mutex_);
   bool has_run_out(const Hold& hold) const QV_REQUIRES(mutex_);
   bool is_wanted(const Key& key, const CopyId& copy, const std::string& holder) const;
   Result<std::shared_ptr<CheckpointFiles>> make_checkpoint(const HoldPtr& hold);

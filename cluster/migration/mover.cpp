@@ -290,8 +290,15 @@ Mover::Step Mover::hand_over(Task& task) {
     task.record.error.clear();
     return MovePhase::Done;
   }
+  // Longer than its writes may wait: the source has let them go on.
+  const bool overdue = !task.transfer.checkpoint.id.empty() && receiver_.is_overdue(task.transfer);
+  if (overdue) {
+    task.transfer.bytes_done = task.transfer.bytes_total;
+    task.record.error = receiver_.give_up(task.transfer).message;
+  }
   task.record.to_copy = CopyId{RequestId::random().hex()};
   task.transfer = {};
+  task.transfer.hopeless = overdue;
   task.record.phase = MovePhase::Adding;
   QV_CHECK(save(task));
   const bool interrupted = task.record.error.empty();
@@ -351,7 +358,7 @@ void Mover::fail(Task& task, const Error& why) {
   ++task.record.attempts;
   task.record.updated_ms = parts_.clock.wall_ms();
   task.use = {};
-  if (task.record.attempts >= options_.attempts) {
+  if (task.record.attempts >= options_.attempts || task.transfer.hopeless) {
     // Without the store this is tried again, too: the record still has the phase before.
     if (!abandon(task, MovePhase::Failed, why.message).ok()) return put_back(task, true);
   } else if (!again) {

@@ -9,7 +9,7 @@
 namespace quiver::cluster {
 namespace {
 
-constexpr std::size_t kFields = 5;
+constexpr std::size_t kFields = 8;
 constexpr int kAttempts = 10;
 // Records of one transaction: each is below 1 KB.
 constexpr std::size_t kMovesPerTxn = 50;
@@ -33,6 +33,11 @@ std::vector<OperationMove> named(const std::vector<Move>& moves) {
   return out;
 }
 
+void end_as_cancelled(MoveRecord& move) {
+  move.phase = MovePhase::Aborted;
+  move.error = "the operation was cancelled before this move began";
+}
+
 }  // namespace
 
 std::string_view name(OperationKind kind) noexcept {
@@ -45,11 +50,9 @@ std::string_view name(OperationKind kind) noexcept {
 Json OperationRecord::to_json() const {
   Json list = Json::array();
   for (const auto& one : moves) list.push_back({{"id", one.id}, {"move", one.move.to_json()}});
-  return {{"kind", name(kind)},
-          {"node", node.text},
-          {"moves", std::move(list)},
-          {"made", made},
-          {"started_ms", started_ms}};
+  return {{"kind", name(kind)},     {"node", node.text},       {"moves", std::move(list)},
+          {"made", made},           {"forgotten", forgotten},  {"epoch", epoch},
+          {"cancelled", cancelled}, {"started_ms", started_ms}};
 }
 
 Result<OperationRecord> OperationRecord::from_json(const Json& json) {
@@ -68,6 +71,9 @@ Result<OperationRecord> OperationRecord::from_json(const Json& json) {
       out.moves.push_back({one.at("id").get<std::string>(), std::move(move)});
     }
     json.at("made").get_to(out.made);
+    json.at("forgotten").get_to(out.forgotten);
+    json.at("epoch").get_to(out.epoch);
+    json.at("cancelled").get_to(out.cancelled);
     json.at("started_ms").get_to(out.started_ms);
     if (out.made > out.moves.size()) return malformed("more moves were made than it has");
     return out;
@@ -77,7 +83,11 @@ Result<OperationRecord> OperationRecord::from_json(const Json& json) {
 }
 
 OperationRecord Operations::record_of(OperationKind kind, std::vector<Move> moves) const {
-  return {kind, {}, named(moves), 0, clock_.wall_ms()};
+  OperationRecord out;
+  out.kind = kind;
+  out.moves = named(moves);
+  out.started_ms = clock_.wall_ms();
+  return out;
 }
 
 Result<std::optional<Operations::Stored>> Operations::find(const CallContext& call,
@@ -114,7 +124,7 @@ Result<bool> Operations::begin(const CallContext& call, const std::string& id,
                                const OperationRecord& record, const Beside& beside) {
   const std::string key = keys::operation(id);
   auto compares = beside.compares;
-  compares.push_back({key, Revision{0}});
+  compares.push_back({key, beside.instead_of});
   auto puts = beside.puts;
   puts.push_back({key, record.to_json().dump()});
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -123,6 +133,7 @@ Result<bool> Operations::begin(const CallContext& call, const std::string& id,
     if (begun == TxnOutcome::Conflict) {
       QV_TRY(const auto there, find(call, id));
       if (!there) return false;
+      if (beside.instead_of != Revision{0} && there->record != record) return false;
     }
     QV_CHECK(complete(call, id));
     return true;
@@ -130,25 +141,59 @@ Result<bool> Operations::begin(const CallContext& call, const std::string& id,
   return contended();
 }
 
-Status Operations::extend(const CallContext& call, const std::string& id,
-                          const std::vector<Move>& more) {
+Result<bool> Operations::extend(const CallContext& call, const std::string& id, const Stored& there,
+                                const std::vector<Move>& more) {
+  if (more.size() > kMovesMax) {
+    return Error{ErrorCode::ResourceExhausted, "an operation lists at most " +
+                                                   std::to_string(kMovesMax) + " moves, got " +
+                                                   std::to_string(more.size()) + " at once"};
+  }
+  auto record = there.record;
+  const auto all = record.moves.size() + more.size();
+  if (all > kMovesMax) {
+    const auto old = all - kMovesMax;
+    if (old > record.made) return contended();
+    record.moves.erase(record.moves.begin(),
+                       record.moves.begin() + static_cast<std::ptrdiff_t>(old));
+    record.made -= old;
+    record.forgotten += old;
+  }
+  auto added = named(more);
+  record.moves.insert(record.moves.end(), added.begin(), added.end());
+  const std::string key = keys::operation(id);
+  const std::string value = record.to_json().dump();
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    QV_TRY(auto there, find(call, id));
-    if (!there) return Error{ErrorCode::NotFound, "there is no operation \"" + id + '"'};
-    auto added = named(more);
-    if (there->record.moves.size() + added.size() > kMovesMax) {
-      return Error{ErrorCode::ResourceExhausted,
-                   "operation \"" + id + "\" has as many moves as its record holds"};
+    QV_TRY(const auto written, store_.txn(call, {{key, there.revision}}, {{key, value}}));
+    if (written == TxnOutcome::Unknown) continue;
+    if (written == TxnOutcome::Conflict) {
+      // An attempt before this one, whose outcome was not known, may have been the one.
+      QV_TRY(const auto now, find(call, id));
+      const auto mine = [&](const OperationMove& one) { return one.id == added.front().id; };
+      if (!now || added.empty() ||
+          std::none_of(now->record.moves.begin(), now->record.moves.end(), mine)) {
+        return false;
+      }
     }
-    there->record.moves.insert(there->record.moves.end(), added.begin(), added.end());
-    const std::string key = keys::operation(id);
-    // Unknown: one that took effect is begun all the same; the next attempt adds others, and what
-    // moves a shard for the second time is aborted.
-    QV_TRY(const auto written, decided(store_.txn(call, {{key, there->revision}},
-                                                  {{key, there->record.to_json().dump()}})));
-    if (written == TxnOutcome::Done) return complete(call, id);
+    QV_CHECK(complete(call, id));
+    return true;
   }
   return contended();
+}
+
+Status Operations::end_waiting(const CallContext& call, const OperationRecord& record) {
+  for (const auto& one : record.moves) {
+    const std::string key = keys::move(one.id);
+    QV_TRY(const auto entry, store_.get(call, key));
+    if (!entry) continue;
+    QV_TRY(auto move, MoveRecord::parse(entry->value));
+    if (move.phase != MovePhase::Planned) continue;
+    end_as_cancelled(move);
+    move.updated_ms = clock_.wall_ms();
+    // Conflict: it has begun.
+    QV_TRY(const auto unused,
+           decided(store_.txn(call, {{key, entry->revision}}, {{key, move.to_json().dump()}})));
+  }
+  return Done{};
 }
 
 Status Operations::complete(const CallContext& call, const std::string& id) {
@@ -166,6 +211,7 @@ Status Operations::complete(const CallContext& call, const std::string& id) {
       move.to_copy = CopyId{RequestId::random().hex()};
       move.operation = id;
       move.started_ms = move.updated_ms = clock_.wall_ms();
+      if (record.cancelled) end_as_cancelled(move);
       puts.push_back({keys::move(record.moves[i].id), move.to_json().dump()});
     }
     record.made = end;

@@ -32,6 +32,12 @@ struct OperationRecord {
   std::vector<OperationMove> moves;
   /// So many of them, from the first on, have their records.
   std::uint64_t made = 0;
+  /// Moves before these, which have ended and are listed no more.
+  std::uint64_t forgotten = 0;
+  /// Of the map that it was planned on; 0: it was not planned at once.
+  std::uint64_t epoch = 0;
+  /// Of its moves none begins any more.
+  bool cancelled = false;
   std::int64_t started_ms = 0;
 
   bool operator==(const OperationRecord&) const = default;
@@ -60,7 +66,7 @@ class Operations {
     Revision revision{0};
   };
 
-  /// Most moves of one operation: so that its record fits into a transaction.
+  /// Most moves that an operation lists: so that its record fits into a transaction.
   static constexpr std::size_t kMovesMax = 1000;
 
   Result<std::optional<Stored>> find(const CallContext& call, std::string_view id);
@@ -70,20 +76,28 @@ class Operations {
 
   /// The record of an operation that moves this.
   OperationRecord record_of(OperationKind kind, std::vector<Move> moves) const;
-  /// Writes an operation and begins its moves, along with what `beside` puts; of one that is there
-  /// already, nothing. False: a compare of `beside` did not hold.
   struct Beside {
     std::vector<Compare> compares;
     std::vector<Put> puts;
+    /// Of the operation of the same id that it takes the place of.
+    Revision instead_of{0};
   };
+  /// Writes an operation and begins its moves, along with what `beside` puts; if one is there
+  /// already that it does not take the place of, nothing. False: a compare of `beside` did not
+  /// hold.
   Result<bool> begin(const CallContext& call, const std::string& id, const OperationRecord& record,
                      const Beside& beside);
-  /// Adds moves to one and begins them.
+  /// Adds moves to an operation as it was read, and begins them. Beyond kMovesMax its oldest ones
+  /// are listed no more: those that it has must have ended. False: others have changed it since.
   ///
-  /// Errors: NotFound if there is none; ResourceExhausted beyond kMovesMax.
-  Status extend(const CallContext& call, const std::string& id, const std::vector<Move>& more);
-  /// Begins the moves of an operation that have not begun.
+  /// Errors: ResourceExhausted for more than kMovesMax; Unavailable if it is not known whether it
+  /// was changed: then so it may have been.
+  Result<bool> extend(const CallContext& call, const std::string& id, const Stored& there,
+                      const std::vector<Move>& more);
+  /// Begins the moves of an operation that have not begun; of one that is cancelled, ends them.
   Status complete(const CallContext& call, const std::string& id);
+  /// Ends the moves of a cancelled operation that nobody works on yet. The others go on.
+  Status end_waiting(const CallContext& call, const OperationRecord& record);
 
  private:
   CoordinationStore& store_;

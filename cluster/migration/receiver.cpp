@@ -60,6 +60,46 @@ thrift::ShardCall Receiver::timed(const thrift::ShardCall& call) const {
 
 Status Receiver::receive(const thrift::ShardCall& call, thrift::NodeHandler& source,
                          const CopyId& to_copy, Transfer& transfer, const Progress& progress) {
+  auto fetched = fetch(call, source, to_copy, transfer, progress);
+  if (fetched.ok() || transfer.hopeless || transfer.checkpoint.id.empty()) return fetched;
+  // The source may have ended the hold for that.
+  if (is_overdue(transfer)) return give_up(transfer);
+  return fetched;
+}
+
+bool Receiver::is_overdue(const Transfer& transfer) const {
+  return std::chrono::steady_clock::now() - transfer.held_since >= options_.hold_total;
+}
+
+Error Receiver::give_up(Transfer& transfer) const {
+  transfer.hopeless = true;
+  using Seconds = std::chrono::duration<double>;
+  const auto took = Seconds(std::chrono::steady_clock::now() - transfer.held_since).count();
+  const auto most = Seconds(options_.hold_total).count();
+  return {ErrorCode::DeadlineExceeded,
+          "the shard is too large to be moved: its writes may wait for " +
+              std::to_string(static_cast<int>(most)) + " s, and " +
+              std::to_string(transfer.bytes_done) + " of " + std::to_string(transfer.bytes_total) +
+              " bytes arrived in " + std::to_string(static_cast<int>(took)) +
+              " s; move it over a faster network, or keep the points in more shards"};
+}
+
+Status Receiver::check_time(Transfer& transfer) const {
+  using Seconds = std::chrono::duration<double>;
+  const double most = Seconds(options_.hold_total).count();
+  const auto left = static_cast<double>(transfer.bytes_total - transfer.bytes_done);
+  double needed = 0;
+  if (options_.bytes_per_second > 0) needed = left / static_cast<double>(options_.bytes_per_second);
+  const double took = Seconds(std::chrono::steady_clock::now() - transfer.held_since).count();
+  if (took >= most / 4 && transfer.bytes_done > 0) {
+    needed = std::max(needed, took * left / static_cast<double>(transfer.bytes_done));
+  }
+  if (took + needed < most) return Done{};
+  return give_up(transfer);
+}
+
+Status Receiver::fetch(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                       const CopyId& to_copy, Transfer& transfer, const Progress& progress) {
   QV_CHECK(begin(call, source, to_copy, transfer));
   while (transfer.file < transfer.checkpoint.files.size()) {
     QV_CHECK(receive_file(call, source, transfer, progress));
@@ -71,11 +111,13 @@ Status Receiver::receive(const thrift::ShardCall& call, thrift::NodeHandler& sou
 
 Status Receiver::begin(const thrift::ShardCall& call, thrift::NodeHandler& source,
                        const CopyId& to_copy, Transfer& transfer) {
+  const auto asked = std::chrono::steady_clock::now();
   QV_CHECK(source.hold_writes(timed(call), options_.hold).result);
   QV_TRY(auto checkpoint, source.begin_checkpoint(timed(call)).result);
   // The same checkpoint: the hold has not been broken, and what was received is good.
   if (checkpoint.id == transfer.checkpoint.id) return Done{};
   transfer = {};
+  transfer.held_since = asked;
   QV_TRY(transfer.directory, store_.prepare_incoming(to_copy));
   std::set<std::string> names;
   for (const auto& file : checkpoint.files) {
@@ -88,7 +130,7 @@ Status Receiver::begin(const thrift::ShardCall& call, thrift::NodeHandler& sourc
   }
   QV_CHECK(storage::check_room(transfer.directory, transfer.bytes_total));
   transfer.checkpoint = std::move(checkpoint);
-  return Done{};
+  return check_time(transfer);
 }
 
 Status Receiver::receive_file(const thrift::ShardCall& call, thrift::NodeHandler& source,
@@ -112,6 +154,7 @@ Status Receiver::receive_file(const thrift::ShardCall& call, thrift::NodeHandler
     transfer.offset += bytes.size();
     transfer.bytes_done += bytes.size();
     QV_CHECK(progress(transfer));
+    QV_CHECK(check_time(transfer));
     QV_CHECK(keep_pace(bytes.size()));
   }
   if (::fsync(opened.get()) != 0) return storage::file_error(errno, kDoing);

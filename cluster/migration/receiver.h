@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "cluster/migration/hold_limits.h"
 #include "storage/shard_store.h"
 #include "thrift/node_handler.h"
 
@@ -22,6 +23,10 @@ struct Transfer {
   std::uint64_t offset = 0;
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_total = 0;
+  /// Since when the shard's writes have waited for this checkpoint.
+  std::chrono::steady_clock::time_point held_since;
+  /// It cannot be done within the time that writes may wait: another attempt would end the same.
+  bool hopeless = false;
 };
 
 /// Fetches the files of a copy from the server that has it, which holds back the shard's writes
@@ -34,7 +39,10 @@ class Receiver {
     /// Bytes a second of one transfer; 0: as fast as it goes.
     std::uint64_t bytes_per_second = 0;
     /// How long writes stay held back behind the latest sign of life.
-    std::chrono::milliseconds hold{30'000};
+    std::chrono::milliseconds hold = kHoldIdleMax;
+    /// How long they may wait in all. A transfer that would take longer ends as soon as that shows:
+    /// by its pace before it begins, by its speed behind a quarter of this time.
+    std::chrono::milliseconds hold_total = kTransferMax;
     /// Of one call to the source.
     std::chrono::milliseconds call_time{30'000};
   };
@@ -49,13 +57,21 @@ class Receiver {
   /// Fetches all files of the copy that `source` means, into the directory for `to_copy`, durably.
   ///
   /// Errors: those of the calls; Corruption if a chunk arrives damaged several times;
-  /// ResourceExhausted if there is no room; DeadlineExceeded if `wait` ended it.
+  /// ResourceExhausted if there is no room; DeadlineExceeded if `wait` ended it, or, with
+  /// Transfer::hopeless, if it takes longer than writes may wait.
   Status receive(const thrift::ShardCall& source_copy, thrift::NodeHandler& source,
                  const CopyId& to_copy, Transfer& transfer, const Progress& progress);
+  /// Whether the writes have waited for as long as they may.
+  bool is_overdue(const Transfer& transfer) const;
+  /// What is_overdue() makes of a transfer. Sets Transfer::hopeless.
+  Error give_up(Transfer& transfer) const;
   /// The same call with a deadline of its own.
   thrift::ShardCall timed(const thrift::ShardCall& call) const;
 
  private:
+  Status fetch(const thrift::ShardCall& call, thrift::NodeHandler& source, const CopyId& to_copy,
+               Transfer& transfer, const Progress& progress);
+  Status check_time(Transfer& transfer) const;
   Status begin(const thrift::ShardCall& call, thrift::NodeHandler& source, const CopyId& to_copy,
                Transfer& transfer);
   Status receive_file(const thrift::ShardCall& call, thrift::NodeHandler& source,

@@ -24,8 +24,8 @@ Status check_drains(const ClusterView& view, const Layout& layout) {
       if (active == 0) {
         return Error{ErrorCode::FailedPrecondition,
                      "there is nowhere to put the copies of node \"" + label +
-                         "\": it drains, and no other node is active; add a node or make it "
-                         "active again"};
+                         "\": it drains, and no other node is active; add a node, or cancel its "
+                         "removal"};
       }
       return Error{ErrorCode::FailedPrecondition,
                    "node \"" + label + "\" cannot be drained: collection \"" + name + "\" keeps " +

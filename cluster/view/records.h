@@ -18,6 +18,8 @@ namespace quiver::cluster {
 /// What people decided about a server. Whether it answers is another question: see ClusterView.
 ///
 ///   joining ──> active <──> draining ──> removed
+///
+/// Back to active: its removal was cancelled.
 enum class NodeState : std::uint8_t {
   /// Has a place, holds nothing yet.
   Joining = 1,

@@ -12,8 +12,8 @@ struct ClusterAddNodeRequest {
 
   static constexpr auto fields() {
     using R = ClusterAddNodeRequest;
-    return describe(field("address", &R::address, "host:port of its cluster.listen")
-                        .guarded(1, kClusterNameMax));
+    return describe(
+        field("address", &R::address, "host:port that it advertises").guarded(1, kClusterNameMax));
   }
 };
 

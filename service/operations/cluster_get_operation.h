@@ -50,6 +50,7 @@ struct ClusterGetOperationResponse {
   std::string started_at;
   std::uint64_t moves_done = 0;
   std::uint64_t moves_total = 0;
+  std::optional<std::uint64_t> moves_earlier;
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_total = 0;
   std::vector<ClusterMoveProgress> moves;
@@ -59,9 +60,10 @@ struct ClusterGetOperationResponse {
     using R = ClusterGetOperationResponse;
     return describe(field("operation_id", &R::operation_id),
                     field("kind", &R::kind, "rebalance, move_shard or remove_node"),
-                    field("state", &R::state, "running, done or failed"),
+                    field("state", &R::state, "running, done, failed or cancelled"),
                     field("node", &R::node, "That is removed"), field("started_at", &R::started_at),
                     field("moves_done", &R::moves_done), field("moves_total", &R::moves_total),
+                    field("moves_earlier", &R::moves_earlier, "Ended, and counted no more"),
                     field("bytes_done", &R::bytes_done),
                     field("bytes_total", &R::bytes_total, "Of the moves that have begun"),
                     field("moves", &R::moves, "Those that have not ended well come first"),

@@ -1,5 +1,7 @@
 #include "service/operations/cluster_get_shard_distribution.h"
 
+#include <algorithm>
+#include <charconv>
 #include <map>
 #include <utility>
 
@@ -23,33 +25,102 @@ ClusterShard shown_shard(const cluster::ShardReport& report,
   return out;
 }
 
+std::string cursor_bound(const ClusterGetShardDistributionRequest& request) {
+  return CursorBound("cluster_get_shard_distribution")
+      .add(request.collection.value_or(""))
+      .add(request.node_id.value_or(""))
+      .str();
+}
+
+/// By name of the collection, then by number.
+using Position = std::pair<std::string, std::uint32_t>;
+
+Position position_of(const cluster::ShardReport& shard) {
+  return {shard.collection, raw(shard.shard)};
+}
+
+/// The last shard of the page before; nothing without a cursor.
+Result<std::optional<Position>> page_start(const ClusterGetShardDistributionRequest& request) {
+  if (!request.cursor) return std::optional<Position>();
+  QV_TRY(const auto text, open_cursor(cursor_bound(request), *request.cursor));
+  const auto slash = text.rfind('/');
+  Position out;
+  const auto* const end = text.data() + text.size();
+  if (slash != std::string::npos) {
+    out.first = text.substr(0, slash);
+    const auto read = std::from_chars(text.data() + slash + 1, end, out.second);
+    if (read.ec == std::errc() && read.ptr == end) return std::optional(std::move(out));
+  }
+  return Error{ErrorCode::InvalidArgument, "cursor: it is of no page of this answer"};
+}
+
+/// The server's id. Errors: NotFound.
+Result<NodeId> wanted_node(const cluster::ShardDistribution& found, const std::string& wanted) {
+  std::string known;
+  for (const auto& node : found.nodes.nodes) {
+    if (wanted == node.node.text || wanted == node.label) return node.node;
+    known += (known.empty() ? "" : ", ") + node.label + " (" + node.node.text + ')';
+  }
+  return Error{ErrorCode::NotFound,
+               "there is no node " + shown(wanted) + ". Nodes: " + known + '.'};
+}
+
+bool is_on(const cluster::ShardReport& shard, const NodeId& node) {
+  return std::any_of(shard.state.copies.begin(), shard.state.copies.end(),
+                     [&](const auto& copy) { return copy.second.node == node; });
+}
+
+/// As many shards as fit, behind `start`, and how to go on.
+Status add_shards(const ClusterGetShardDistributionRequest& request,
+                  const cluster::ShardDistribution& found, const std::optional<Position>& start,
+                  TokenBudget& budget, ClusterGetShardDistributionResponse& response) {
+  std::optional<NodeId> node;
+  if (request.node_id) {
+    QV_TRY(node, wanted_node(found, *request.node_id));
+  }
+  std::map<std::string, std::string> names;
+  for (const auto& one : found.nodes.nodes) names.emplace(one.node.text, one.label);
+  std::uint64_t all = 0;
+  const cluster::ShardReport* last = nullptr;
+  bool full = false;
+  for (const auto& shard : found.shards) {
+    if (node && !is_on(shard, *node)) continue;
+    ++all;
+    if (full || (start && position_of(shard) <= *start)) continue;
+    auto one = shown_shard(shard, names);
+    // One at least, so that every page leads on.
+    full = !budget.admit(compact(encode(one)).size()) && !response.shards.empty();
+    if (full) continue;
+    response.shards.push_back(std::move(one));
+    last = &shard;
+  }
+  if (!full || last == nullptr) return Done{};
+  response.next_cursor =
+      make_cursor(cursor_bound(request), last->collection + '/' + std::to_string(raw(last->shard)));
+  response.advice = "showing " + grouped(response.shards.size()) + " of " + grouped(all) +
+                    " shards: go on with cursor";
+  return Done{};
+}
+
 }  // namespace
 
 Result<ClusterGetShardDistributionResponse> cluster_get_shard_distribution(
     const CallContext& call, Engine& engine, const ClusterGetShardDistributionRequest& request) {
   QV_TRY(auto* const admin, admin_of(engine));
+  QV_TRY(const auto start, page_start(request));
   QV_TRY(const auto found, admin->shard_distribution(call, request.collection.value_or("")));
   ClusterGetShardDistributionResponse response;
   response.epoch = found.nodes.epoch;
   response.copies_missing = found.nodes.copies_missing;
   response.max_over_mean = found.nodes.max_over_mean;
-  std::map<std::string, std::string> names;
   TokenBudget budget(reply_tokens(engine));
   for (const auto& node : found.nodes.nodes) {
-    names.emplace(node.node.text, node.label);
+    if (start) break;
     response.nodes.push_back({node.node.text, node.label, std::string(cluster::name(node.state)),
                               node.up, node.copies, node.primaries, node.copies_target});
     static_cast<void>(budget.admit(compact(encode(response.nodes.back())).size()));
   }
-  for (const auto& shard : found.shards) {
-    auto one = shown_shard(shard, names);
-    if (!budget.admit(compact(encode(one)).size())) break;
-    response.shards.push_back(std::move(one));
-  }
-  if (response.shards.size() < found.shards.size()) {
-    response.advice = "showing " + std::to_string(response.shards.size()) + " of " +
-                      grouped(found.shards.size()) + " shards: name a collection";
-  }
+  QV_CHECK(add_shards(request, found, start, budget, response));
   return response;
 }
 

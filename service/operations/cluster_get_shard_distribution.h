@@ -7,22 +7,26 @@
 
 #include "core/limits.h"
 #include "service/cluster_words.h"
+#include "service/cursor.h"
 #include "service/operation.h"
 
 namespace quiver::service {
 
 struct ClusterGetShardDistributionRequest {
   std::optional<std::string> collection;
+  std::optional<std::string> node_id;
+  std::optional<std::string> cursor;
 
   static constexpr auto fields() {
     using R = ClusterGetShardDistributionRequest;
-    return describe(
-        field("collection", &R::collection).guarded(1, limits::kCollectionNameBytesMax));
+    return describe(field("collection", &R::collection).guarded(1, limits::kCollectionNameBytesMax),
+                    field("node_id", &R::node_id, "Only shards on it").guarded(1, kClusterNameMax),
+                    field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax));
   }
 };
 
 struct ClusterNodeLoad {
-  std::string node;
+  std::string id;
   std::string name;
   std::string state;
   bool up = false;
@@ -32,7 +36,7 @@ struct ClusterNodeLoad {
 
   static constexpr auto fields() {
     using R = ClusterNodeLoad;
-    return describe(field("node", &R::node), field("name", &R::name), field("state", &R::state),
+    return describe(field("id", &R::id), field("name", &R::name), field("state", &R::state),
                     field("up", &R::up), field("shards", &R::shards),
                     field("primaries", &R::primaries),
                     field("target", &R::target, "Shards that it should have"));
@@ -45,7 +49,8 @@ struct ClusterShardCopy {
 
   static constexpr auto fields() {
     using R = ClusterShardCopy;
-    return describe(field("node", &R::node), field("state", &R::state, "primary, copy, filling"));
+    return describe(field("node", &R::node, "Name; the id of one that is gone"),
+                    field("state", &R::state, "primary, copy, filling"));
   }
 };
 
@@ -67,18 +72,21 @@ struct ClusterGetShardDistributionResponse {
   std::vector<ClusterShard> shards;
   std::uint64_t copies_missing = 0;
   double max_over_mean = 1.0;
+  std::optional<std::string> next_cursor;
   std::optional<std::string> advice;
 
   static constexpr auto fields() {
     using R = ClusterGetShardDistributionResponse;
-    return describe(field("epoch", &R::epoch), field("nodes", &R::nodes),
+    return describe(field("epoch", &R::epoch), field("nodes", &R::nodes, "On the first page"),
                     field("shards", &R::shards), field("copies_missing", &R::copies_missing),
                     field("max_over_mean", &R::max_over_mean, "1: perfectly even"),
+                    field("next_cursor", &R::next_cursor),
                     field("advice", &R::advice, "How to see the rest"));
   }
 };
 
-/// Which server has which shard. Errors: see ClusterAdmin::shard_distribution.
+/// Which server has which shard. Errors: see ClusterAdmin::shard_distribution; NotFound for an
+/// unknown node; InvalidArgument for a wrong cursor.
 Result<ClusterGetShardDistributionResponse> cluster_get_shard_distribution(
     const CallContext& call, Engine& engine, const ClusterGetShardDistributionRequest& request);
 

@@ -1,11 +1,63 @@
 #include "service/operations/cluster_rebalance.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "service/items.h"
 #include "service/steer.h"
 
 namespace quiver::service {
+namespace {
+
+constexpr std::size_t kNodesNamed = 10;
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < names.size() && i < kNodesNamed; ++i) {
+    out += (i == 0 ? "" : ", ") + names[i];
+  }
+  if (names.size() > kNodesNamed) out += " and " + grouped(names.size() - kNodesNamed) + " more";
+  return out;
+}
+
+/// What to do next, and what this reply does not show.
+std::string advice_of(const cluster::RebalanceAnswer& answer,
+                      const ClusterRebalanceResponse& response) {
+  const auto& plan = answer.plan;
+  std::vector<std::string> parts;
+  if (response.operation_id) {
+    parts.emplace_back("watch it with cluster_get_operation");
+  } else if (!plan.empty()) {
+    parts.emplace_back("carry it out by calling again with plan_id");
+  } else if (plan.unresolved.empty() && answer.down.empty()) {
+    parts.emplace_back("nothing to do: every node has its share");
+  } else {
+    parts.emplace_back("nothing can be moved now");
+  }
+  if (!plan.unresolved.empty()) {
+    parts.push_back(counted(plan.unresolved.size(), "shard is", "shards are") + " unresolved");
+  }
+  if (!answer.down.empty()) {
+    parts.push_back("not reached and left out: " + listed(answer.down));
+  }
+  if (response.moves.size() < plan.moves.size()) {
+    parts.push_back("showing " + grouped(response.moves.size()) + " of " +
+                    grouped(plan.moves.size()) + " moves, all of which belong to the plan");
+  }
+  if (response.unresolved.size() < plan.unresolved.size()) {
+    parts.push_back("showing " + grouped(response.unresolved.size()) + " of " +
+                    grouped(plan.unresolved.size()) + " unresolved shards");
+  }
+  if (plan.moves_left_out > 0) {
+    parts.push_back(grouped(plan.moves_left_out) + " more moves are left to a next plan");
+  }
+  std::string out;
+  for (const auto& part : parts) out += (out.empty() ? "" : "; ") + part;
+  return out;
+}
+
+}  // namespace
 
 void ClusterRebalanceRequest::check(const Path& path, Problems& problems) const {
   if (plan_id && dry_run.value_or(false)) {
@@ -40,13 +92,7 @@ Result<ClusterRebalanceResponse> cluster_rebalance(const CallContext& call, Engi
     if (!budget.admit(compact(encode(one)).size())) break;
     response.unresolved.push_back(std::move(one));
   }
-  if (plan.empty()) {
-    response.advice = "nothing to do: every node has its share";
-  } else if (response.operation_id) {
-    response.advice = "watch it with cluster_get_operation";
-  } else {
-    response.advice = "carry it out by calling again with plan_id";
-  }
+  response.advice = advice_of(answer, response);
   return response;
 }
 

@@ -63,6 +63,10 @@ struct Cluster {
     world.settle();
   }
 
+  NodeState state_of(const Node& node) {
+    return world.nodes.front()->views->current()->nodes.at(node.id).record.state;
+  }
+
   MoveWorld world;
   Liveness liveness;
   std::unique_ptr<Controller> controller;
@@ -143,6 +147,8 @@ TEST_CASE("ClusterAdmin: a plan is carried out as it was shown, or not at all",
     REQUIRE(again.ok());
     CHECK(again->operation == plan_id);
     CHECK(again->plan.moves.size() == 1);
+    CHECK(again->plan.epoch == begun->plan.epoch);
+    CHECK(again->plan.epoch > 0);
     CHECK(c.ended(plan_id).moves.size() == 1);
   }
   CHECK_FALSE(c.admin->rebalance(within(20s), "0123456789abcdef").ok());
@@ -245,6 +251,175 @@ TEST_CASE("ClusterAdmin: a node is removed only if its shards can go elsewhere",
     CHECK(c.world.nodes[0]->views->current()->nodes.at(node->id).record.state !=
           NodeState::Draining);
   }
+}
+
+TEST_CASE("ClusterAdmin: a node is not removed while no other can be reached", "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 2);
+  c.liveness.down.insert(c.world.nodes[0]->id);
+  const std::string planned =
+      message_of(c.admin->plan_removal(within(20s), "node-b").error(), ErrorCode::Unavailable);
+  CHECK_THAT(planned, Catch::Contains("(node-a) none can be reached"));
+  CHECK(message_of(c.admin->remove_node(within(20s), "node-b").error(), ErrorCode::Unavailable) ==
+        planned);
+  c.world.settle();
+  CHECK(c.state_of(*c.world.nodes[1]) == NodeState::Active);
+  CHECK(c.world.store->list(CallContext{}, keys::kOperations)->entries.empty());
+}
+
+TEST_CASE("ClusterAdmin: a removal is cancelled, and may be asked for again", "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 4);
+  auto& to = *c.world.nodes[1];
+  auto& leaving = *c.world.nodes[0];
+  // Nobody begins.
+  to.mover->stop();
+  const auto id = c.admin->remove_node(within(20s), "node-a").value().operation.value();
+  CHECK(c.admin->get_operation(within(20s), id)->moves.size() == 2);
+  const auto cancelled = c.admin->cancel_operation(within(20s), id);
+  REQUIRE(cancelled.ok());
+  CHECK(cancelled->state == OperationState::Cancelled);
+  REQUIRE(cancelled->moves.size() == 2);
+  for (const auto& move : cancelled->moves) {
+    CHECK(move.phase == MovePhase::Aborted);
+    CHECK_THAT(move.error, Catch::Contains("cancelled"));
+  }
+  c.world.settle();
+  CHECK(c.state_of(leaving) == NodeState::Active);
+  CHECK(c.admin->cancel_operation(within(20s), id)->state == OperationState::Cancelled);
+  // No round goes on with it.
+  CHECK(c.controller->tick(within(20s)).ok());
+  CHECK(c.admin->get_operation(within(20s), id)->moves.size() == 2);
+  to.restart();
+  c.world.settle();
+  CHECK(leaving.copies_on_disk() == 2);
+  const auto again = c.admin->remove_node(within(20s), "node-a");
+  REQUIRE(again.ok());
+  CHECK_FALSE(again->already);
+  CHECK(again->operation == id);
+  const auto report = c.ended(id);
+  CHECK(report.state == OperationState::Done);
+  CHECK(report.moves.size() == 2);
+  CHECK(c.state_of(leaving) == NodeState::Removed);
+  CHECK_THAT(
+      message_of(c.admin->cancel_operation(within(20s), id).error(), ErrorCode::FailedPrecondition),
+      Catch::Contains("has ended (done)"));
+  CHECK(c.admin->cancel_operation(within(20s), "none").error().code == ErrorCode::NotFound);
+}
+
+TEST_CASE("ClusterAdmin: of a cancelled operation goes on what has begun", "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 6);
+  c.world.add_node();
+  auto& to = *c.world.nodes[2];
+  std::atomic<bool> asked{false};
+  std::atomic<bool> go_on{false};
+  for (const auto& node : c.world.nodes) {
+    node->before([&](const std::string& method) -> Status {
+      if (method != "read_chunk") return Done{};
+      asked = true;
+      eventually([&] { return go_on.load(); });
+      return Done{};
+    });
+  }
+  const auto plan = c.admin->rebalance(within(20s), std::nullopt).value().plan;
+  REQUIRE(plan.moves.size() == 2);
+  const auto id = c.admin->rebalance(within(20s), plan.plan_id()).value().operation.value();
+  REQUIRE(eventually([&] { return asked.load(); }));
+  const auto cancelled = c.admin->cancel_operation(within(20s), id);
+  REQUIRE(cancelled.ok());
+  CHECK(cancelled->state == OperationState::Running);
+  go_on = true;
+  const auto report = c.ended(id);
+  CHECK(report.state == OperationState::Cancelled);
+  std::size_t done = 0;
+  for (const auto& move : report.moves) done += move.phase == MovePhase::Done ? 1 : 0;
+  CHECK(done == 1);
+  CHECK(eventually([&] { return to.copies_on_disk() == 1; }));
+}
+
+TEST_CASE("ClusterAdmin: a plan that was cancelled before it began may be carried out",
+          "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 4);
+  auto& to = c.world.add_node();
+  to.mover->stop();
+  const auto plan_id = c.admin->rebalance(within(20s), std::nullopt).value().plan.plan_id();
+  REQUIRE(c.admin->rebalance(within(20s), plan_id).ok());
+  CHECK(c.admin->cancel_operation(within(20s), plan_id)->state == OperationState::Cancelled);
+  REQUIRE(c.admin->rebalance(within(20s), plan_id).ok());
+  CHECK(c.admin->get_operation(within(20s), plan_id)->state == OperationState::Running);
+  to.restart();
+  CHECK(c.ended(plan_id).state == OperationState::Done);
+}
+
+TEST_CASE("Controller: rounds at the same time begin each move of a drain once",
+          "[cluster][admin]") {
+  Cluster c(3);
+  c.world.make("notes", 6);
+  for (const auto& node : c.world.nodes) node->mover->stop();
+  auto& second = *c.world.nodes[1];
+  Controller other(
+      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; }},
+      second.id, {});
+  // The other one's round is between what this one has read and what it writes.
+  std::atomic<bool> raced{false};
+  c.world.nodes[0]->store.inject([&](const std::vector<Put>& puts) {
+    for (const auto& put : puts) {
+      if (!put.key.starts_with(keys::kOperations) || !put.value) continue;
+      const auto record = OperationRecord::from_json(Json::parse(*put.value)).value();
+      if (record.made == record.moves.size() || raced.exchange(true)) continue;
+      CHECK(other.tick(within(20s)).ok());
+    }
+    return FaultyStore::Fault::None;
+  });
+  const auto removal = c.admin->remove_node(within(20s), "node-c");
+  REQUIRE(removal.ok());
+  CHECK(raced);
+  CHECK(c.admin->get_operation(within(20s), *removal->operation)->moves.size() == 2);
+  CHECK(c.controller->tick(within(20s)).ok());
+  CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 2);
+}
+
+TEST_CASE("Controller: a transaction whose outcome is not known begins no move twice",
+          "[cluster][admin]") {
+  using Fault = FaultyStore::Fault;
+  Cluster c(2);
+  c.world.make("notes", 4);
+  c.world.nodes[0]->mover->stop();
+  const auto fault = GENERATE(Fault::UnknownDone, Fault::UnknownLost);
+  std::atomic<int> times{0};
+  c.world.nodes[0]->store.inject([&](const std::vector<Put>& puts) {
+    const bool moves = std::any_of(puts.begin(), puts.end(), [](const Put& put) {
+      return put.key.starts_with(keys::kOperations);
+    });
+    return moves && times++ < 4 ? fault : Fault::None;
+  });
+  const auto id = c.admin->remove_node(within(20s), "node-b").value().operation.value();
+  CHECK(c.controller->tick(within(20s)).ok());
+  CHECK(c.controller->tick(within(20s)).ok());
+  CHECK(c.admin->get_operation(within(20s), id)->moves.size() == 2);
+  CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 2);
+}
+
+TEST_CASE("Controller: what cannot be done for one node is done for the others",
+          "[cluster][admin]") {
+  Cluster c(3);
+  c.world.make("notes", 3);
+  const auto bad = keys::operation(c.world.nodes[1]->id.text);
+  c.world.nodes[0]->store.inject([&](const std::vector<Put>& puts) {
+    const bool hit =
+        std::any_of(puts.begin(), puts.end(), [&](const Put& put) { return put.key == bad; });
+    return hit ? FaultyStore::Fault::Refused : FaultyStore::Fault::None;
+  });
+  c.set_state(*c.world.nodes[1], NodeState::Draining);
+  c.set_state(*c.world.nodes[2], NodeState::Draining);
+  CHECK(eventually([&] {
+    CHECK_FALSE(c.controller->tick(within(20s)).ok());
+    c.world.settle();
+    return c.state_of(*c.world.nodes[2]) == NodeState::Removed;
+  }));
+  CHECK(c.state_of(*c.world.nodes[1]) == NodeState::Draining);
 }
 
 TEST_CASE("ClusterAdmin: an address is contacted before a node is said to be there",
@@ -407,6 +582,9 @@ TEST_CASE("Operations: records come back as they were, and nothing else is read"
        {"notes", std::string(32, 'b'), ShardId{1}, CopyId{std::string(32, 'c')},
         NodeId{std::string(32, 'a')}, NodeId{std::string(32, 'd')}, MoveReason::Drain}});
   record.made = 1;
+  record.forgotten = 3;
+  record.epoch = 4;
+  record.cancelled = true;
   record.started_ms = 5;
   CHECK(OperationRecord::from_json(record.to_json()).value() == record);
   const auto refused = [&](const char* field, const Json& value) {
@@ -418,24 +596,37 @@ TEST_CASE("Operations: records come back as they were, and nothing else is read"
   CHECK(refused("kind", "dance"));
   CHECK(refused("made", 2));
   CHECK(refused("made", "x"));
+  CHECK(refused("cancelled", "x"));
   CHECK(refused("more", 2));
   CHECK(refused("moves", Json::array({Json::object()})));
   CHECK(name(OperationKind{9}) == "unknown");
   CHECK(name(OperationState::Running) == "running");
   CHECK(name(OperationState::Done) == "done");
   CHECK(name(OperationState::Failed) == "failed");
+  CHECK(name(OperationState::Cancelled) == "cancelled");
   ManualClock clock;
   TempDir dir;
   const auto store = EmbeddedStore::open(dir.path()).value();
   Operations operations(*store, clock);
-  CHECK(operations.extend(within(5s), "none", {}).error().code == ErrorCode::NotFound);
   CHECK(operations.complete(within(5s), "none").ok());
   std::vector<Move> many(Operations::kMovesMax, record.moves[0].move);
   REQUIRE(
       operations.begin(within(20s), "many", operations.record_of(record.kind, many), {}).value());
   CHECK(operations.moves(within(5s))->size() == Operations::kMovesMax);
-  CHECK(operations.extend(within(5s), "many", {many[0]}).error().code ==
+  const auto full = operations.find(within(5s), "many").value();
+  REQUIRE(full);
+  const std::vector<Move> too_many(Operations::kMovesMax + 1, many[0]);
+  CHECK(operations.extend(within(5s), "many", *full, too_many).error().code ==
         ErrorCode::ResourceExhausted);
+  // There is always room for more: the oldest are listed no longer.
+  CHECK(operations.extend(within(5s), "many", *full, {many[0], many[0]}).value());
+  const auto more = operations.find(within(5s), "many").value()->record;
+  CHECK(more.moves.size() == Operations::kMovesMax);
+  CHECK(more.made == Operations::kMovesMax);
+  CHECK(more.forgotten == 2);
+  CHECK(more.moves.front().id == full->record.moves[2].id);
+  CHECK(operations.moves(within(5s))->size() == Operations::kMovesMax + 2);
+  CHECK_FALSE(operations.extend(within(5s), "many", *full, {many[0]}).value());
   CHECK_FALSE(
       operations.begin(within(5s), "beside", record, {{{"some/key", Revision{99}}}, {}}).value());
 }
@@ -468,7 +659,8 @@ TEST_CASE("LoneAdmin: shows the one server, and says how to make a cluster of it
         admin.move_shard(CallContext{}, {}).error(), admin.add_node(CallContext{}, "a:1").error(),
         admin.plan_removal(CallContext{}, "a").error(),
         admin.remove_node(CallContext{}, "a").error(),
-        admin.get_operation(CallContext{}, "a").error()}) {
+        admin.get_operation(CallContext{}, "a").error(),
+        admin.cancel_operation(CallContext{}, "a").error()}) {
     CHECK_THAT(message_of(error, ErrorCode::FailedPrecondition),
                Catch::Contains("quiver cluster init"));
   }

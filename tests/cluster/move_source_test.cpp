@@ -1,6 +1,7 @@
 // The source's side of a move, asked directly: which hand-overs it refuses, and what becomes of a
 // hold that nobody ends. Time is moved by hand.
 
+#include <algorithm>
 #include <future>
 
 #include "cluster/migration/checkpoint_files.h"
@@ -94,22 +95,37 @@ TEST_CASE("MoveSource: a hold that runs out lets writes go on and is worth no ha
   CHECK(files.result.value().id == id);
   auto write = s.write(100);
   CHECK(s.waits(write));
+  const auto& listed = files.result.value().files;
+  const auto& file = *std::max_element(
+      listed.begin(), listed.end(), [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+  REQUIRE(file.bytes > 20);
+  const auto read = [&](std::uint64_t at) {
+    return s.from->source->read_chunk(s.call, {id, file.name, at, 1}).ok();
+  };
   SECTION("unless chunks are read") {
-    const auto& file = files.result.value().files.front();
-    for (int i = 0; i < 5; ++i) {
+    for (std::uint64_t i = 0; i < 5; ++i) {
       s.world.clock.advance_ms(9'000);
-      REQUIRE(s.from->source->read_chunk(s.call, {id, file.name, 0, 1}).ok());
+      REQUIRE(read(i));
     }
     CHECK(s.waits(write));
   }
   SECTION("but not for ever") {
-    const auto& file = files.result.value().files.front();
-    int chunks = 0;
-    while (s.from->source->read_chunk(s.call, {id, file.name, 0, 1}).ok()) {
+    std::uint64_t chunks = 0;
+    while (read(chunks)) {
       s.world.clock.advance_ms(9'000);
-      REQUIRE(++chunks <= 101);
+      REQUIRE(++chunks <= 20);
     }
-    CHECK(chunks == 100);
+    // 0 s, 9 s, up to 117 s of 120 s.
+    CHECK(chunks == 14);
+  }
+  SECTION("that were not read before") {
+    int chunks = 0;
+    while (read(0)) {
+      s.world.clock.advance_ms(4'000);
+      REQUIRE(++chunks <= 20);
+    }
+    // 0 s, 4 s, 8 s and 12 s of 15 s.
+    CHECK(chunks == 4);
   }
   s.world.clock.advance_ms(10'001);
   CHECK(write.get());
@@ -122,6 +138,27 @@ TEST_CASE("MoveSource: a hold that runs out lets writes go on and is worth no ha
   CHECK_THAT(refusal(s.hand_over(id).result), Catch::Contains("not of this hold"));
   const auto fresh = s.checkpoint();
   CHECK(fresh != id);
+}
+
+TEST_CASE("MoveSource: who has all files has more time, as long as it shows that it is there",
+          "[cluster][move]") {
+  Source s;
+  const auto id = s.checkpoint();
+  const auto files = s.from->source->begin_checkpoint(s.call);
+  for (const auto& file : files.result.value().files) {
+    for (std::uint64_t at = 0; at < file.bytes;) {
+      const auto length = std::min<std::uint64_t>(file.bytes - at, 1 << 20);
+      const auto got =
+          s.from->source->read_chunk(s.call, {id, file.name, at, static_cast<std::size_t>(length)});
+      REQUIRE(got.ok());
+      at += got.result.value().size();
+    }
+  }
+  for (int i = 0; i < 11; ++i) {
+    s.world.clock.advance_ms(9'000);
+    REQUIRE(s.from->source->hold_writes(s.call, 10s).ok());
+  }
+  CHECK(s.hand_over(id).ok());
 }
 
 TEST_CASE("MoveSource: hands over only what the record says", "[cluster][move]") {

@@ -46,9 +46,8 @@ void check_tidy(MoveWorld& world, const std::string& name) {
     CHECK(eventually([&] { return node->copies_on_disk() == wanted; }));
     CHECK(eventually([&] { return std::filesystem::is_empty(node->dir.path() / "outgoing"); }));
     const auto incoming = node->dir.path() / "shards" / "incoming";
-    CHECK(eventually([&] {
-      return !std::filesystem::exists(incoming) || std::filesystem::is_empty(incoming);
-    }));
+    CHECK(eventually(
+        [&] { return !std::filesystem::exists(incoming) || std::filesystem::is_empty(incoming); }));
   }
 }
 
@@ -369,6 +368,43 @@ TEST_CASE("Move: several at once, and at a limited pace", "[cluster][move]") {
   }
   for (const auto& id : ids) CHECK(world.ended(id) == MovePhase::Done);
   check_points(world, "notes", 200);
+}
+
+TEST_CASE("Move: one that would keep writes waiting for too long fails for good, at once",
+          "[cluster][move]") {
+  auto options = MoveWorld::quick();
+  options.receive.hold_total = 1s;
+  SECTION("by its pace, before a byte has travelled") {
+    options.receive.bytes_per_second = 1 << 10;
+  }
+  SECTION("by its speed") {
+    options.receive.hold_total = 300ms;
+  }
+  MoveWorld world(2, options);
+  auto collection = world.make("notes", 1);
+  REQUIRE(collection->upsert(CallContext{}, points(50)).ok());
+  auto& from = world.owner("notes");
+  std::atomic<int> holds{0};
+  std::atomic<int> chunks{0};
+  from.before([&](const std::string& method) -> Status {
+    if (method == "begin_checkpoint") ++holds;
+    if (method != "read_chunk") return Done{};
+    ++chunks;
+    const auto until = std::chrono::steady_clock::now() + options.receive.hold_total;
+    eventually([&] { return std::chrono::steady_clock::now() > until; });
+    return Done{};
+  });
+  const auto id = world.plan("notes", 0, world.other(from));
+  CHECK(world.ended(id) == MovePhase::Failed);
+  const auto record = world.move(id);
+  CHECK(record.attempts == 1);
+  CHECK_THAT(record.error, Catch::Contains("too large to be moved"));
+  CHECK(holds == 1);
+  // None if making the checkpoint has taken all of the time.
+  CHECK(chunks <= (options.receive.bytes_per_second > 0 ? 0 : 1));
+  CHECK(collection->upsert(within(10s), {point(51)}).ok());
+  check_points(world, "notes", 51);
+  check_tidy(world, "notes");
 }
 
 TEST_CASE("MoveRecord: comes back as it was, and nothing else is read", "[cluster][move]") {

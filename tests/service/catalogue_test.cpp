@@ -26,12 +26,12 @@ TEST_CASE("catalogue: has the operations of the four toolsets, in order of name"
   const auto registry = catalogue();
   for (const auto& operation : registry.operations()) names.push_back(operation.name);
   CHECK(names == std::vector<std::string>{
-                     "cluster_add_node", "cluster_get_operation", "cluster_get_shard_distribution",
-                     "cluster_list_nodes", "cluster_move_shard", "cluster_rebalance",
-                     "cluster_remove_node", "collection_create", "collection_delete",
-                     "collection_info", "collection_list", "memory_delete", "memory_get",
-                     "memory_search", "memory_store", "vector_scroll", "vector_search",
-                     "vector_upsert"});
+                     "cluster_add_node", "cluster_cancel_operation", "cluster_get_operation",
+                     "cluster_get_shard_distribution", "cluster_list_nodes", "cluster_move_shard",
+                     "cluster_rebalance", "cluster_remove_node", "collection_create",
+                     "collection_delete", "collection_info", "collection_list", "memory_delete",
+                     "memory_get", "memory_search", "memory_store", "vector_scroll",
+                     "vector_search", "vector_upsert"});
   for (const auto& operation : registry.operations()) {
     const auto prefix = operation.name.substr(0, operation.name.find('_'));
     CHECK((operation.toolset == Toolset::Memory) == (prefix == "memory"));
@@ -57,6 +57,7 @@ TEST_CASE("catalogue: who may call what, and what it does", "[service]") {
   };
   const std::map<std::string, Expected> expected = {
       {"cluster_add_node", {Access::Admin, false}},
+      {"cluster_cancel_operation", {Access::Admin, false}},
       {"cluster_get_operation", {Access::Read, false}},
       {"cluster_get_shard_distribution", {Access::Read, false}},
       {"cluster_list_nodes", {Access::Read, false}},

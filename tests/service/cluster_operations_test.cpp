@@ -2,6 +2,7 @@
 // the test put into it.
 
 #include "service/cluster_words.h"
+#include "service/cursor.h"
 #include "service/operations/cluster_remove_node.h"
 #include "world.h"
 
@@ -33,7 +34,7 @@ class FakeAdmin final : public cluster::ClusterAdmin {
   Result<cluster::RebalanceAnswer> rebalance(const CallContext&,
                                              const std::optional<std::string>& plan_id) override {
     asked = plan_id.value_or("plan");
-    cluster::RebalanceAnswer out{plan, std::nullopt};
+    cluster::RebalanceAnswer out{plan, std::nullopt, down};
     if (plan_id) out.operation = *plan_id;
     return out;
   }
@@ -62,11 +63,17 @@ class FakeAdmin final : public cluster::ClusterAdmin {
     if (id != operation.id) return Error{ErrorCode::NotFound, "there is no operation " + id};
     return operation;
   }
+  Result<cluster::OperationReport> cancel_operation(const CallContext&,
+                                                    const std::string& id) override {
+    asked = "cancel " + id;
+    return operation;
+  }
 
   std::string asked;
   cluster::NodeList nodes;
   cluster::ShardDistribution distribution;
   cluster::Plan plan;
+  std::vector<std::string> down;
   cluster::OperationReport operation;
 };
 
@@ -184,6 +191,8 @@ TEST_CASE("cluster_get_shard_distribution: names nodes, and says if there is mor
   CHECK(world.admin.asked == "notes");
   CHECK(reply["max_over_mean"] == 1.5);
   CHECK(reply["nodes"][0]["target"] == 2.0);
+  CHECK(reply["nodes"][0]["id"] == id_of('a'));
+  CHECK(reply["nodes"][0]["name"] == "node-a");
   REQUIRE(reply["shards"].size() == 1);
   CHECK(reply["shards"][0]["shard"] == 4);
   CHECK(reply["shards"][0]["copies"] == Json{{{"node", "node-a"}, {"state", "primary"}},
@@ -195,8 +204,72 @@ TEST_CASE("cluster_get_shard_distribution: names nodes, and says if there is mor
   }
   const auto cut = world.ok("cluster_get_shard_distribution", Json::object());
   CHECK(cut["shards"].size() < 5000);
-  CHECK_THAT(cut["advice"].get<std::string>(), Catch::Contains("of 5,001 shards"));
+  CHECK_THAT(cut["advice"].get<std::string>(),
+             Catch::Contains("of 5,001 shards: go on with cursor"));
   CHECK(compact(cut).size() <= kResultBytesMax);
+}
+
+TEST_CASE("cluster_get_shard_distribution: is read to its end, of one node too", "[service]") {
+  Cluster world;
+  auto& found = world.admin.distribution;
+  for (const char digit : {'a', 'b'}) {
+    cluster::NodeLoad load;
+    load.node = NodeId{id_of(digit)};
+    load.label = std::string("node-") + digit;
+    found.nodes.nodes.push_back(load);
+  }
+  for (const char* collection : {"a/b", "notes"}) {
+    for (std::uint32_t i = 0; i < 1500; ++i) {
+      cluster::ShardState state;
+      state.primary = CopyId{id_of('1')};
+      state.copies[state.primary] = {NodeId{id_of(i % 3 == 0 ? 'a' : 'b')},
+                                     cluster::CopyState::Active};
+      found.shards.push_back({collection, ShardId{i}, state});
+    }
+  }
+  const auto read_all = [&](Json arguments) {
+    std::vector<std::string> seen;
+    for (int page = 0; page < 100; ++page) {
+      const auto reply = world.ok("cluster_get_shard_distribution", arguments);
+      CHECK(reply["nodes"].size() == (page == 0 ? 2 : 0));
+      for (const auto& one : reply["shards"]) {
+        seen.push_back(one["collection"].get<std::string>() + ' ' +
+                       std::to_string(one["shard"].get<int>()) + ' ' +
+                       one["copies"][0]["node"].get<std::string>());
+      }
+      if (!reply.contains("next_cursor")) {
+        CHECK(page > 0);
+        return seen;
+      }
+      arguments["cursor"] = reply["next_cursor"];
+    }
+    FAIL("there is no last page");
+    return seen;
+  };
+  std::vector<std::string> expected;
+  std::vector<std::string> of_first;
+  for (const auto& shard : found.shards) {
+    const bool first = raw(shard.shard) % 3 == 0;
+    const auto text =
+        shard.collection + ' ' + std::to_string(raw(shard.shard)) + (first ? " node-a" : " node-b");
+    expected.push_back(text);
+    if (first) of_first.push_back(text);
+  }
+  CHECK(read_all(Json::object()) == expected);
+  CHECK(read_all({{"node_id", "node-a"}}) == of_first);
+  CHECK(read_all({{"node_id", id_of('a')}}) == of_first);
+  const auto unknown = world.refused("cluster_get_shard_distribution", {{"node_id", "node-z"}});
+  CHECK(unknown.code == ErrorCode::NotFound);
+  CHECK_THAT(unknown.message, Catch::Contains("node-a (" + id_of('a')));
+  const auto cursor = world.ok("cluster_get_shard_distribution", Json::object())["next_cursor"];
+  CHECK(world.refused("cluster_get_shard_distribution", {{"cursor", cursor}, {"node_id", "node-a"}})
+            .code == ErrorCode::InvalidArgument);
+  for (const char* position : {"notes", "notes/", "notes/x", "notes/99999999999"}) {
+    const auto bound = CursorBound("cluster_get_shard_distribution").add("").add("").str();
+    CHECK(
+        world.refused("cluster_get_shard_distribution", {{"cursor", make_cursor(bound, position)}})
+            .code == ErrorCode::InvalidArgument);
+  }
 }
 
 TEST_CASE("cluster_rebalance: plans first, then does what was planned", "[service]") {
@@ -216,6 +289,7 @@ TEST_CASE("cluster_rebalance: plans first, then does what was planned", "[servic
                                     {"to", id_of('b')},
                                     {"reason", "balance"}});
   CHECK(planned["unresolved"][0]["why"] == "no source");
+  CHECK(planned["advice"] == "carry it out by calling again with plan_id; 1 shard is unresolved");
   CHECK_FALSE(planned.contains("operation_id"));
   const auto plan_id = planned["plan_id"].get<std::string>();
   const auto begun = world.ok("cluster_rebalance", {{"plan_id", plan_id}});
@@ -231,10 +305,57 @@ TEST_CASE("cluster_rebalance: plans first, then does what was planned", "[servic
   for (std::uint32_t i = 0; i < 900; ++i) {
     world.admin.plan.unresolved.push_back({"notes", ShardId{i}, "no source"});
   }
+  world.admin.plan.moves_left_out = 1'500;
   const auto cut = world.ok("cluster_rebalance", Json::object());
-  CHECK(cut["move_count"] == 902);
+  CHECK(cut["move_count"] == 2402);
+  CHECK_THAT(cut["advice"].get<std::string>(), Catch::Contains("of 902 moves") &&
+                                                   Catch::Contains("of 901 unresolved shards") &&
+                                                   Catch::Contains("1,500 more moves"));
   CHECK(cut["moves"].size() < 902);
   CHECK(compact(cut).size() <= kResultBytesMax);
+}
+
+TEST_CASE("cluster_rebalance: does not call even what cannot be helped", "[service]") {
+  Cluster world;
+  const auto advice = [&] {
+    return world.ok("cluster_rebalance", Json::object())["advice"].get<std::string>();
+  };
+  CHECK(advice() == "nothing to do: every node has its share");
+  world.admin.down = {"node-b"};
+  CHECK(advice() == "nothing can be moved now; not reached and left out: node-b");
+  world.admin.plan.unresolved = {{"notes", ShardId{3}, "no source"},
+                                 {"notes", ShardId{4}, "no source"}};
+  CHECK(advice() ==
+        "nothing can be moved now; 2 shards are unresolved; not reached and left out: node-b");
+  for (int i = 0; i < 11; ++i) world.admin.down.emplace_back("node-x");
+  CHECK_THAT(advice(), Catch::Contains("node-x and 2 more"));
+}
+
+TEST_CASE("cluster_cancel_operation: says what goes on all the same", "[service]") {
+  Cluster world;
+  auto& report = world.admin.operation;
+  report.id = "op-1";
+  report.record.cancelled = true;
+  report.record.forgotten = 4;
+  report.state = cluster::OperationState::Running;
+  for (const auto phase : {cluster::MovePhase::Done, cluster::MovePhase::Copying,
+                           cluster::MovePhase::Aborted, cluster::MovePhase::Aborted}) {
+    cluster::MoveRecord move;
+    move.move = a_move(0);
+    move.phase = phase;
+    report.moves.push_back(move);
+  }
+  const auto reply = world.ok("cluster_cancel_operation", {{"operation_id", "op-1"}});
+  CHECK(world.admin.asked == "cancel op-1");
+  CHECK(reply["state"] == "running");
+  CHECK(reply["moves_going_on"] == 1);
+  CHECK(reply["moves_done"] == 1);
+  CHECK_THAT(reply["advice"].get<std::string>(), Catch::Contains("plans anew"));
+  report.record.kind = cluster::OperationKind::RemoveNode;
+  CHECK_THAT(
+      world.ok("cluster_cancel_operation", {{"operation_id", "op-1"}})["advice"].get<std::string>(),
+      Catch::Contains("active again"));
+  CHECK(world.ok("cluster_get_operation", {{"operation_id", "op-1"}})["moves_earlier"] == 4);
 }
 
 TEST_CASE("cluster_*: changes reach the cluster as they were asked for", "[service]") {
@@ -336,6 +457,7 @@ TEST_CASE("cluster_*: without an administration all of them say so", "[service]"
       {"cluster_move_shard", move},
       {"cluster_add_node", {{"address", "a:1"}}},
       {"cluster_remove_node", {{"node_id", "a"}}},
+      {"cluster_cancel_operation", {{"operation_id", "a"}}},
       {"cluster_get_operation", {{"operation_id", "a"}}}};
   for (const auto& [name, arguments] : calls) {
     CHECK(world.refused(name, arguments).code == ErrorCode::FailedPrecondition);

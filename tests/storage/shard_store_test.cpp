@@ -1,6 +1,8 @@
 #include "storage/shard_store.h"
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "tests/storage/shard_fixture.h"
 
@@ -168,6 +170,37 @@ TEST_CASE("ShardStore: buries one copy and leaves its neighbours", "[storage][st
   CHECK((*f.store.open(f.spec, ShardId{1}, f.copy))->stats().points == 1);
   REQUIRE(f.store.bury(second).ok());
   CHECK(f.store.collections()->empty());
+}
+
+TEST_CASE("ShardStore: copies of one collection are buried at the same time", "[storage][store]") {
+  Fixture f;
+  f.spec.shard_count = 2;
+  const CopyId other{std::string(32, 'd')};
+  const std::vector<ShardPlace> places{{f.spec.id, ShardId{0}, f.copy},
+                                       {f.spec.id, ShardId{1}, other}};
+  REQUIRE(error_of(f.store.create(f.spec, ShardId{0}, f.copy)) == "");
+  REQUIRE(error_of(f.store.create(f.spec, ShardId{1}, other)) == "");
+  std::vector<std::filesystem::path> directories;
+  for (const auto& entry : std::filesystem::directory_iterator(f.scratch / "data" / f.spec.id)) {
+    directories.push_back(entry.path());
+  }
+  REQUIRE(directories.size() == 2);
+  for (int round = 0; round < 300; ++round) {
+    for (const auto& directory : directories) std::filesystem::create_directories(directory);
+    std::atomic<int> ready{0};
+    std::vector<std::string> problems(places.size());
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      threads.emplace_back([&, i] {
+        ++ready;
+        while (ready < 2) std::this_thread::yield();
+        problems[i] = error_of(f.store.bury(places[i]));
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    for (const auto& problem : problems) REQUIRE(problem == "");
+    REQUIRE(f.store.collections()->empty());
+  }
 }
 
 TEST_CASE("ShardStore: a checkpoint that was received is a copy with the same points",
