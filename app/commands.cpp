@@ -48,7 +48,8 @@ class Session {
   /// Errors: those of load_options().
   static Result<std::unique_ptr<Session>> open(const CommandLine& line) {
     const Environment environment = process_environment();
-    QV_TRY(Options options, load_options({line.config_file, environment, line.settings}));
+    QV_TRY(Options options, load_options({line.config_file, environment, line.settings,
+                                          line.command == Command::Dev}));
     const bool runs_on = line.command == Command::Serve || line.command == Command::Mcp ||
                          line.command == Command::Dev;
     // A command that a person waits for does not tell what is as expected.

@@ -1,6 +1,7 @@
 #include "app/config.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <string_view>
 
@@ -18,6 +19,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view kEnvPrefix = "QV_";
 constexpr std::string_view kEnvConfig = "QV_CONFIG";
 constexpr std::size_t kTokenBytesMax = 4096;
+constexpr std::array<std::string_view, 3> kKeysOfDev{"cluster.heartbeat_ms",
+                                                     "cluster.down_after_ms", "cluster.lease_s"};
 
 std::string find_or_empty(const Environment& environment, std::string_view name) {
   const auto found = environment.find(name);
@@ -43,7 +46,8 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
 /// Applies settings one after the other and remembers every problem.
 class Loader {
  public:
-  explicit Loader(const Environment& environment) : environment_(environment) {}
+  Loader(const Environment& environment, bool for_dev)
+      : environment_(environment), for_dev_(for_dev) {}
 
   void apply_file(const fs::path& file) {
     auto settings = read_yaml_settings(file);
@@ -91,6 +95,7 @@ class Loader {
 
   Result<Options> finish() {
     if (options_.data_dir.empty()) choose_data_dir();
+    refuse_without_effect();
     read_token();
     // What is wrong with single keys would only be said again.
     if (!failure_) check_together();
@@ -161,9 +166,32 @@ class Loader {
          std::to_string(kTokenBytesMax) + " bytes");
   }
 
+  /// Keys of a cluster that nobody would read. With their defaults, as in config.yml, they may
+  /// stay.
+  void refuse_without_effect() {
+    if (options_.cluster.is_clustered() && !for_dev_) return;
+    const Options defaults;
+    std::string named;
+    for (const auto& key : keys_) {
+      const auto& known = kKeysOfDev;
+      const bool taken = for_dev_ && std::find(known.begin(), known.end(), key.name) != known.end();
+      if (key.name.rfind("cluster.", 0) != 0 || taken) continue;
+      const bool changed = key.is_secret ? environment_.contains(key.env_name())
+                                         : key.show(options_) != key.show(defaults);
+      if (changed) named += (named.empty() ? "" : ", ") + key.name;
+    }
+    if (named.empty()) return;
+    fail(for_dev_ ? named +
+                        ": `quiver dev` decides about this itself; of cluster.* it takes "
+                        "heartbeat_ms, down_after_ms and lease_s"
+                  : named +
+                        ": without effect, since cluster.coordination is embedded: a server "
+                        "that is alone; set that to managed or etcd, or leave this out");
+  }
+
   void check_together() {
     const auto& cluster = options_.cluster;
-    if (!cluster.is_clustered()) return;
+    if (!cluster.is_clustered() || for_dev_) return;
     if (const auto checked = cluster::check(cluster); !checked.ok()) fail(checked.error());
     if (options_.server.port == 0) {
       fail("server.port: a server of a cluster needs one that others can be told; got 0");
@@ -180,6 +208,7 @@ class Loader {
   }
 
   const Environment& environment_;
+  const bool for_dev_;
   const std::vector<Key> keys_ = config_keys();
   Options options_;
   std::optional<Error> failure_;
@@ -202,7 +231,7 @@ Environment process_environment() {
 }
 
 Result<Options> load_options(const ConfigSources& sources) {
-  Loader loader(sources.environment);
+  Loader loader(sources.environment, sources.for_dev);
   const std::string named = find_or_empty(sources.environment, kEnvConfig);
   if (sources.file) {
     loader.apply_file(*sources.file);

@@ -25,9 +25,12 @@ struct ConfigSources {
   Environment environment;
   /// Key and value, in the order of the command line. Lists are separated by commas.
   std::vector<std::pair<std::string, std::string>> flags;
+  /// For `quiver dev`, which decides itself about all of cluster.* but what concerns time.
+  bool for_dev = false;
 };
 
-/// Reads, checks and merges all sources over the defaults.
+/// Reads, checks and merges all sources over the defaults. Keys that would have no effect are
+/// refused.
 ///
 /// Errors: InvalidArgument, one line for each problem, naming file and line, variable or flag and
 /// what would be right; NotFound if the named file is missing.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/data_lock.h"
+#include "app/doctor_cluster.h"
 #include "app/fd.h"
 #include "embedding/minilm/model.h"
 
@@ -199,6 +200,7 @@ std::vector<Finding> diagnose(const Options& options, const fs::path& program_di
   for (auto& finding : check_model(model_dir)) findings.push_back(std::move(finding));
   findings.push_back(check_processor());
   findings.push_back(check_port(options.server.host, options.server.port));
+  for (auto& finding : check_cluster(options.cluster)) findings.push_back(std::move(finding));
   return findings;
 }
 

@@ -37,7 +37,7 @@ Offer product_offer(const service::Registry& registry, service::Executor& execut
                  .instructions = kInstructions};
   offer.hub = std::make_shared<Hub>();
   offer.resources = std::make_shared<CollectionResources>(executor, offer.hub);
-  offer.prompts = product_prompts(executor);
+  offer.prompts = product_prompts(registry, executor);
   if (registry.find_internal("complete") != nullptr) offer.complete = product_completion(executor);
   offer.tools = operation_tools(registry, executor, service::kResultBytesMax);
   offer.why_hidden = [&registry](std::string_view name) {

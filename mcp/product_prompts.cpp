@@ -103,7 +103,31 @@ Result<PromptResult> summarize(service::Executor& executor, const Call& call) {
                 {{"info", info}, {"sample", sample.value("items", Json::array())}});
 }
 
-Result<PromptResult> review(service::Executor& executor, const Call& call) {
+/// What an operation of the cluster answers, or why it does not.
+Result<Json> asked(service::Executor& executor, const Call& call, const char* operation) {
+  auto reply = executor.invoke(call.context, operation, Json::object());
+  QV_CHECK(call.context.check());
+  if (reply.ok()) return reply;
+  return Json{{"problem", reply.error().message}};
+}
+
+/// Adds the nodes and how even the shards are; says what to look for.
+Result<std::string> add_cluster(service::Executor& executor, const Call& call, Json& facts) {
+  QV_TRY(facts["nodes"], asked(executor, call, "cluster_list_nodes"));
+  QV_TRY(Json spread, asked(executor, call, "cluster_get_shard_distribution"));
+  // Which shard is where is not a matter of health.
+  for (const char* field : {"shards", "next_cursor", "advice"}) spread.erase(field);
+  facts["distribution"] = std::move(spread);
+  return std::string(
+      "The facts also tell of the cluster. Look for nodes that are not up, with the problem that "
+      "they are silent for; for draining ones, which are being removed; for little disk_bytes_free "
+      "and uneven load; for copies_missing above 0, and max_over_mean far above 1, which "
+      "cluster_rebalance evens out. Shards of a node that is down cannot be read or written if no "
+      "other has a copy. cluster_list_nodes and cluster_get_shard_distribution show the state at a "
+      "later time. ");
+}
+
+Result<PromptResult> review(service::Executor& executor, const Call& call, bool of_cluster) {
   QV_TRY(const Json list,
          executor.invoke(call.context, "collection_list", {{"limit", kListedMax}}));
   const Json& collections = list.at("collections");
@@ -124,20 +148,30 @@ Result<PromptResult> review(service::Executor& executor, const Call& call) {
   const std::string shown = facts.size() < collections.size() || list.contains("next_cursor")
                                 ? "the first " + std::to_string(facts.size()) + " collections"
                                 : "all " + std::to_string(facts.size()) + " collections";
+  Json all{{"collections", std::move(facts)}};
+  std::string cluster;
+  if (of_cluster) {
+    QV_TRY(cluster, add_cluster(executor, call, all));
+  }
   const std::string task =
-      "Review the health of this Quiver node by the facts below, of " + shown +
+      "Review the health of this Quiver " + std::string(of_cluster ? "cluster" : "node") +
+      " by the facts below, of " + shown +
       ". Begin with what needs somebody's attention: a collection with a problem cannot be read; "
       "many unindexed points make its searches slow until they are indexed; disk_bytes is what it "
-      "takes on disk; one replica means that its data is on this node alone. Then say what is "
-      "well. "
+      "takes on disk; one replica means that its data is on " +
+      (of_cluster ? "one node for each shard. " : "this node alone. ") + cluster +
+      "Then say what is well. "
       "Judge by these facts alone, and name the collection each finding is about. "
       "collection_list and collection_info show the state at a later time.";
-  return prompt("The health of this node", task, {{"collections", facts}});
+  return prompt(of_cluster ? "The health of this cluster" : "The health of this node", task, all);
 }
 
 }  // namespace
 
-std::vector<Prompt> product_prompts(service::Executor& executor) {
+std::vector<Prompt> product_prompts(const service::Registry& registry,
+                                    service::Executor& executor) {
+  const bool of_cluster = registry.find("cluster_list_nodes") != nullptr &&
+                          registry.find("cluster_get_shard_distribution") != nullptr;
   const PromptArgument which{"collection", "Name of a collection", true};
   const auto run = [&executor](auto make) {
     return
@@ -159,7 +193,9 @@ std::vector<Prompt> product_prompts(service::Executor& executor) {
        "Review the health of the server",
        "What needs attention on this server, from the state of its collections.",
        {},
-       run(review)},
+       run([of_cluster](service::Executor& there, const Call& call) {
+         return review(there, call, of_cluster);
+       })},
   };
 }
 

@@ -5,6 +5,9 @@
 #include <set>
 #include <utility>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "core/json.h"
 #include "core/log.h"
 
@@ -81,6 +84,20 @@ std::string peer_url(const EtcdChildOptions& options) {
   return {};
 }
 
+/// The url with another host.
+std::string at_host(const std::string& url, const std::string& host) {
+  if (host.empty()) return url;
+  const bool bare = host.find(':') != std::string::npos;
+  const auto begin = url.find("://") + 3;
+  return url.substr(0, begin) + (bare ? '[' + host + ']' : host) + url.substr(url.rfind(':'));
+}
+
+bool is_numeric(const std::string& host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
 bool wants_tls(const EtcdChildOptions& options) {
   return options.client_url.starts_with("https://") || peer_url(options).starts_with("https://");
 }
@@ -93,6 +110,9 @@ Status check_etcd_options(const EtcdChildOptions& options) {
   if (!is_url(options.client_url)) {
     return invalid("a client url must be like http://127.0.0.1:7701, got \"" + options.client_url +
                    '"');
+  }
+  if (!options.listen_host.empty() && !is_numeric(options.listen_host)) {
+    return invalid("etcd listens at numeric addresses, got \"" + options.listen_host + '"');
   }
   if (!is_name(options.cluster_token)) {
     return invalid("\"" + options.cluster_token + "\" cannot be a cluster token");
@@ -152,9 +172,9 @@ std::vector<std::string> EtcdChild::arguments() const {
   std::vector<std::string> out{
       "--name=" + options_.name,
       "--data-dir=" + (options_.directory / "data").string(),
-      "--listen-client-urls=" + options_.client_url,
+      "--listen-client-urls=" + at_host(options_.client_url, options_.listen_host),
       "--advertise-client-urls=" + options_.client_url,
-      "--listen-peer-urls=" + peer,
+      "--listen-peer-urls=" + at_host(peer, options_.listen_host),
       "--initial-advertise-peer-urls=" + peer,
       "--initial-cluster=" + all,
       "--initial-cluster-state=new",

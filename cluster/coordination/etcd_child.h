@@ -31,6 +31,9 @@ struct EtcdChildOptions {
   std::vector<EtcdMember> members;
   /// Where this member serves clients: "http://127.0.0.1:7701".
   std::string client_url;
+  /// Numeric; where it listens, at the ports of its urls: etcd binds no names. Empty: at the
+  /// addresses of its urls.
+  std::string listen_host;
   /// Tells this cluster from others.
   std::string cluster_token;
   /// A name to be looked up in PATH, or a path.

@@ -311,8 +311,27 @@ TEST_CASE("config: what cannot be of a cluster is named, all of it", "[app][conf
   CHECK_THAT(problem("tls: {cert: a}"), Contains("unknown key cluster.tls.cert"));
   CHECK_THAT(problem("token_file: nowhere"), Contains("nowhere cannot be read"));
   CHECK_THAT(problem("weight: 0"), Contains("between 1 and 1000"));
-  // Of a server that is alone the rest does not matter.
-  CHECK(load(dir.write("q.yml", "cluster: {nodes: ['h:1', 'h:2']}\n")).ok());
+}
+
+TEST_CASE("config: keys of a cluster that nobody would read are refused", "[app][config]") {
+  const TempDir dir;
+  Environment environment = kHome;
+  const auto lone = message(load(dir.write("q.yml", "cluster: {nodes: ['h:1'], zone: a}\n")));
+  CHECK_THAT(lone, Contains("cluster.nodes, cluster.zone: without effect") &&
+                       Contains("cluster.coordination is embedded"));
+  // What config.yml says by default may stay there.
+  CHECK(load(dir.write("q.yml", "cluster: {coordination: embedded, weight: 1, zone: ''}\n")).ok());
+  CHECK_FALSE(load(dir.write("q.yml", "cluster: {heartbeat_ms: 200}\n")).ok());
+  environment["QV_CLUSTER_TOKEN"] = "a token of the tests";
+  CHECK_THAT(message(load_options({{}, environment, {}})), Contains("cluster.token: without"));
+
+  environment = kHome;
+  environment["QV_CLUSTER_HEARTBEAT_MS"] = "200";
+  CHECK(load_options({{}, environment, {{"cluster.lease_s", "3"}}, true}).ok());
+  environment["QV_CLUSTER_NAME"] = "pond";
+  const auto dev = message(load_options({{}, environment, {{"cluster.tls.ca", "ca.pem"}}, true}));
+  CHECK_THAT(dev, Contains("cluster.name, cluster.tls.ca: `quiver dev` decides"));
+  CHECK_THAT(dev, !Contains("cluster.heartbeat_ms"));
 }
 
 TEST_CASE("config: secrets come by the environment alone", "[app][config]") {
@@ -325,7 +344,10 @@ TEST_CASE("config: secrets come by the environment alone", "[app][config]") {
   }
   Environment environment = kHome;
   environment["QV_CLUSTER_TOKEN"] = "a token of the tests";
-  const auto options = load_options({{}, environment, {}});
+  const auto options = load_options(
+      {{},
+       environment,
+       {{"cluster.coordination", "etcd"}, {"cluster.endpoints", "http://127.0.0.1:2379"}}});
   REQUIRE(options.ok());
   CHECK_THAT(render_config(*options), !Contains("a token of the tests"));
 }

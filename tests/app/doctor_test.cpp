@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "app/data_lock.h"
+#include "app/doctor_cluster.h"
 #include "app/fd.h"
 #include "tests/app/fake_store.h"
 #include "tests/support/temp_dir.h"
@@ -115,6 +116,76 @@ TEST_CASE("doctor: space and processor are always told", "[app][doctor]") {
   const TempDir dir;
   CHECK_THAT(check_free_space(dir.path() / "not" / "yet").message, Contains("MiB free"));
   CHECK_FALSE(check_processor().message.empty());
+}
+
+/// A port of loopback that somebody listens on, or nobody any more.
+std::uint16_t loopback_port(const Fd& socket) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(socket.get(), 4) == 0);
+  socklen_t size = sizeof address;
+  REQUIRE(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  return ntohs(address.sin_port);
+}
+
+TEST_CASE("doctor: what a server needs of its cluster", "[app][doctor]") {
+  const TempDir dir;
+  cluster::ClusterOptions options;
+  CHECK(check_cluster(options).empty());
+  options.coordination = "managed";
+  options.token = "a token of the tests";
+  Fd listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto heard = std::to_string(loopback_port(listening));
+  std::string silent;
+  {
+    const Fd gone(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    silent = std::to_string(loopback_port(gone));
+  }
+  options.nodes = {"127.0.0.1:7700", "127.0.0.1:" + heard, "127.0.0.1:" + silent};
+  ClusterProbe probe;
+  probe.etcd = (dir.path() / "no-etcd").string();
+  const auto of = [&](const std::string& subject) {
+    for (const auto& finding : check_cluster(options, probe)) {
+      if (finding.subject == subject) return finding;
+    }
+    FAIL("nothing is said of " + subject);
+    return Finding{};
+  };
+  CHECK(of("cluster secret").level == Level::Ok);
+  CHECK_THAT(of("cluster secret").message, !Contains("a token of the tests"));
+  CHECK(of("etcd program").level == Level::Fail);
+  CHECK_THAT(of("etcd program").remedy, Contains("install etcd"));
+  probe.etcd = dir.write("etcd", "#!/bin/sh\n").string();
+  fs::permissions(probe.etcd, fs::perms::owner_all);
+  CHECK(of("etcd program").level == Level::Ok);
+  const auto seeds = of("servers to join through");
+  CHECK(seeds.level == Level::Warn);
+  CHECK_THAT(seeds.message, Contains("1 answer; 127.0.0.1:" + silent + ": "));
+  // Nobody's etcd runs yet.
+  CHECK(of("coordination store").level == Level::Warn);
+  options.coordination = "etcd";
+  options.endpoints = {"http://127.0.0.1:" + silent};
+  CHECK(of("coordination store").level == Level::Fail);
+  CHECK_THAT(of("coordination store").message, Contains("does not answer"));
+  options.token.clear();
+  CHECK(of("cluster secret").level == Level::Fail);
+  options.nodes = {"127.0.0.1:7700"};
+  CHECK_THAT(of("servers to join through").message, Contains("none but this one"));
+  options.nodes = {"127.0.0.1:" + heard};
+  CHECK(of("servers to join through").level == Level::Ok);
+  options.tls_ca = dir.write("ca.pem", "x").string();
+  options.tls_certificate = (dir.path() / "none.pem").string();
+  options.tls_key = dir.write("key.pem", "x").string();
+  fs::permissions(options.tls_key, fs::perms::owner_read | fs::perms::others_read);
+  CHECK(of("cluster.tls.ca").level == Level::Ok);
+  CHECK_THAT(of("cluster.tls.certificate").message, Contains("cannot be read"));
+  CHECK_THAT(of("cluster.tls.key").remedy, Contains("chmod 600"));
+  CHECK(of("cluster secret").message == "certificates");
+  options.tls_key = dir.write("empty.pem", "").string();
+  CHECK_THAT(of("cluster.tls.key").message, Contains("it is empty"));
+  CHECK(has_failure(check_cluster(options, probe)));
 }
 
 TEST_CASE("doctor: the whole is a list with a verdict", "[app][doctor]") {

@@ -115,6 +115,22 @@ TEST_CASE("EtcdChild: starts an etcd that keeps what it knew", "[cluster][etcd]"
   CHECK((*store_of(*http, {child->client_url()})->get({}, "a"))->value == "1");
 }
 
+TEST_CASE("EtcdChild: is known by a name, and listens at an address", "[cluster][etcd]") {
+  const TempDir dir;
+  const auto http = make_http({});
+  const auto ports = free_ports(2);
+  auto options = options_of(dir.path(), ports);
+  options.members.front().peer_url = "http://localhost:" + std::to_string(ports[1]);
+  options.client_url = "http://localhost:" + std::to_string(ports[0]);
+  options.listen_host = "127.0.0.1";
+  const auto child = start(*http, options);
+  require_ready(*child);
+  const auto store = store_of(*http, {url(ports[0])});
+  CHECK(write(*store, "a", "1"));
+  options.listen_host = "localhost";
+  CHECK(check_etcd_options(options).error().code == ErrorCode::InvalidArgument);
+}
+
 TEST_CASE("EtcdChild: starts it again when it dies", "[cluster][etcd]") {
   const TempDir dir;
   const auto http = make_http({});

@@ -22,6 +22,8 @@ class FakeStore final : public service::Executor {
     Json fields = Json::array();
   };
   std::map<std::string, Collection> collections;
+  /// What other operations answer.
+  std::map<std::string, Json, std::less<>> answers;
   /// If set, everything fails with it.
   std::optional<Error> fault;
   /// Bytes of a text that one memory_get shows.

@@ -231,7 +231,7 @@ TEST_CASE("cluster_get_shard_distribution: is read to its end, of one node too",
     std::vector<std::string> seen;
     for (int page = 0; page < 100; ++page) {
       const auto reply = world.ok("cluster_get_shard_distribution", arguments);
-      CHECK(reply["nodes"].size() == (page == 0 ? 2 : 0));
+      CHECK(reply.value("nodes", Json::array()).size() == (page == 0 ? 2 : 0));
       for (const auto& one : reply["shards"]) {
         seen.push_back(one["collection"].get<std::string>() + ' ' +
                        std::to_string(one["shard"].get<int>()) + ' ' +
