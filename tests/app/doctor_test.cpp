@@ -118,13 +118,16 @@ TEST_CASE("doctor: space and processor are always told", "[app][doctor]") {
   CHECK_FALSE(check_processor().message.empty());
 }
 
+// More than connect before the test ends: nobody accepts them.
+constexpr int kWaiting = 64;
+
 /// A port of loopback that somebody listens on, or nobody any more.
 std::uint16_t loopback_port(const Fd& socket) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(::listen(socket.get(), 4) == 0);
+  REQUIRE(::listen(socket.get(), kWaiting) == 0);
   socklen_t size = sizeof address;
   REQUIRE(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
   return ntohs(address.sin_port);
