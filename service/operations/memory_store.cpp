@@ -161,7 +161,8 @@ class StorePlan {
   /// Whether an item without id says more than what is stored of its text.
   bool is_news(const MemoryStoreItem& item) const {
     const auto* known = stored(item);
-    return known == nullptr || request_.ttl_seconds || merged(known->payload, item) != known->payload;
+    return known == nullptr || request_.ttl_seconds ||
+           merged(known->payload, item) != known->payload;
   }
 
   const MemoryStoreRequest& request_;

@@ -52,7 +52,8 @@ struct MemoryStoreResponse {
 
   static constexpr auto fields() {
     return describe(
-        field("stored", &MemoryStoreResponse::stored, "Items written, new or over the id they came with"),
+        field("stored", &MemoryStoreResponse::stored,
+              "Items written, new or over the id they came with"),
         field("ids", &MemoryStoreResponse::ids, "Of each item, in the order given"),
         field("updated", &MemoryStoreResponse::updated,
               "Items without id whose text was there already and got metadata or a time to live"),

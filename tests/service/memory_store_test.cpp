@@ -70,9 +70,11 @@ TEST_CASE("memory_store: identical text without id is stored once", "[service]")
 TEST_CASE("memory_store: metadata given again is merged and told", "[service]") {
   World world;
   const auto store = [&](const Json& metadata) {
-    auto reply = world.ok("memory_store", {{"items", {{{"text", "a cat"}, {"metadata", metadata}}}}});
+    auto reply =
+        world.ok("memory_store", {{"items", {{{"text", "a cat"}, {"metadata", metadata}}}}});
     CHECK(reply["stored"].get<int>() + reply["updated"].get<int>() +
-              reply["duplicates"].get<int>() == 1);
+              reply["duplicates"].get<int>() ==
+          1);
     return reply;
   };
   const auto id = store({{"n", 1}, {"lang", "de"}})["ids"][0];
@@ -102,10 +104,11 @@ TEST_CASE("memory_store: the same text in a call with different metadata is refu
   };
   const Json one{{"text", "a cat"}, {"metadata", {{"n", 1}}}};
   const Json two{{"text", "a cat"}, {"metadata", {{"n", 2}}}};
-  CHECK(refused({one, {{"text", "a dog"}}, two, {{"text", "a cat"}}}) ==
-        "items[2]: its text is also that of items[0], with other metadata: give one of them, or ids "
-        "to keep both; items[3]: its text is also that of items[0], with other metadata: give one "
-        "of them, or ids to keep both");
+  CHECK(
+      refused({one, {{"text", "a dog"}}, two, {{"text", "a cat"}}}) ==
+      "items[2]: its text is also that of items[0], with other metadata: give one of them, or ids "
+      "to keep both; items[3]: its text is also that of items[0], with other metadata: give one "
+      "of them, or ids to keep both");
   CHECK_FALSE(world.collections.has("memory"));
   const auto reply = world.ok("memory_store", {{"items", {one, one}}});
   CHECK(reply["stored"] == 1);
