@@ -20,7 +20,8 @@ struct Raw {
   std::vector<std::string> sets;
   std::string host;
   std::string port;
-  std::string toolsets;
+  /// Empty is a choice too, and refused as one.
+  std::optional<std::string> toolsets;
   bool read_only = false;
   std::string source_name;
   std::string embedder;
@@ -92,8 +93,9 @@ void add_export(CLI::App& app, CommandLine& line) {
 
 void add_offer_options(CLI::App& command, Raw& raw) {
   command
-      .add_option("--toolsets", raw.toolsets,
-                  "Groups of tools to offer: memory, collection, vector, cluster; by commas")
+      .add_option_function<std::string>(
+          "--toolsets", [&raw](const std::string& text) { raw.toolsets = text; },
+          "Groups of tools to offer: memory, collection, vector, cluster; by commas")
       ->type_name("LIST");
   command.add_flag("--read-only", raw.read_only, "Offer no tool that writes, and refuse writes");
   command.footer(kFooter);
@@ -158,11 +160,11 @@ std::optional<CliExit> take(const Raw& raw, CommandLine& line) {
   const std::vector<std::pair<std::string, std::string>> flags{{"data_dir", raw.data},
                                                                {"log.level", raw.log_level},
                                                                {"server.host", raw.host},
-                                                               {"server.port", raw.port},
-                                                               {"mcp.toolsets", raw.toolsets}};
+                                                               {"server.port", raw.port}};
   for (const auto& [key, value] : flags) {
     if (!value.empty()) line.settings.emplace_back(key, value);
   }
+  if (raw.toolsets) line.settings.emplace_back("mcp.toolsets", *raw.toolsets);
   if (raw.read_only) line.settings.emplace_back("mcp.read_only", "true");
   line.has_log_level = std::any_of(line.settings.begin(), line.settings.end(),
                                    [](const auto& s) { return s.first == "log.level"; });

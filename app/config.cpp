@@ -27,9 +27,34 @@ std::string find_or_empty(const Environment& environment, std::string_view name)
   return found == environment.end() ? "" : found->second;
 }
 
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// An item of a list in brackets: plain, or between quotation marks of one kind.
+std::string unquoted(std::string_view text) {
+  text = trimmed(text);
+  const bool quoted = text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
+                      text.front() == text.back();
+  return std::string(quoted ? text.substr(1, text.size() - 2) : text);
+}
+
+/// Of a list: items by commas, or in brackets as a configuration file has them.
 Setting split_at_commas(const Key& key, const std::string& text) {
   if (!key.is_list) return {{text}, false, false};
   Setting setting{{}, true, false};
+  const std::string_view whole = trimmed(text);
+  if (whole.size() >= 2 && whole.front() == '[' && whole.back() == ']') {
+    const auto inside = trimmed(whole.substr(1, whole.size() - 2));
+    for (std::size_t start = 0; start <= inside.size() && !inside.empty();) {
+      const std::size_t end = std::min(inside.find(',', start), inside.size());
+      setting.items.push_back(unquoted(inside.substr(start, end - start)));
+      start = end + 1;
+    }
+    return setting;
+  }
   for (std::size_t start = 0; start <= text.size() && !text.empty();) {
     const std::size_t end = std::min(text.find(',', start), text.size());
     setting.items.push_back(text.substr(start, end - start));

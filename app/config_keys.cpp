@@ -15,7 +15,9 @@ namespace {
 constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
 
 Error wrong(const std::string& want, const Setting& got) {
-  std::string shown = got.is_list ? "a list" : got.items.empty() ? "nothing" : "";
+  std::string shown = got.is_list         ? (got.items.empty() ? "an empty list" : "a list")
+                      : got.items.empty() ? "nothing"
+                                          : "";
   if (shown.empty()) {
     shown = Json(got.items.front()).dump(-1, ' ', false, Json::error_handler_t::replace);
   }

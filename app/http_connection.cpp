@@ -258,6 +258,11 @@ std::optional<HttpResponse> HttpConnection::header_fault(const Parsing& parsing)
   if (hosts > 1 || (hosts == 0 && message.version() >= 11)) {
     return problem(400, "a request has one Host header");
   }
+  const auto codings = message.count(http::field::transfer_encoding);
+  if (codings > 1 ||
+      (codings == 1 && !beast::iequals(message[http::field::transfer_encoding], "chunked"))) {
+    return problem(501, "header Transfer-Encoding: chunked is the only coding that is read here");
+  }
   return std::nullopt;
 }
 
@@ -343,18 +348,40 @@ net::awaitable<bool> HttpConnection::reply(Writing& writing) {
 net::awaitable<bool> HttpConnection::rest_for_reply(Writing& writing) {
   const Peer peer = look();
   if (peer == Peer::Gone) co_return false;
-  if (peer == Peer::HalfClosed && !exchange_->hang_up()) co_return false;
-  const auto due = writing.pings && writing.tail == kEventEnd
-                       ? writing.sent_at + serving_->options.stream_ping
-                       : Clock::time_point::max();
+  const bool can_ping = writing.pings && writing.tail == kEventEnd;
+  auto due = can_ping ? writing.sent_at + serving_->options.stream_ping : Clock::time_point::max();
+  if (peer == Peer::HalfClosed) {
+    // Nothing can be said to it without harm, so it counts as gone.
+    if (writing.streams && !can_ping) co_return false;
+    plan_probe(writing);
+    due = std::min(due, writing.probe_at);
+  }
   if (Clock::now() < due) {
     co_await rest(due);
     co_return true;
+  }
+  if (Clock::now() >= writing.probe_at) writing.probe_at = Clock::time_point::max();
+  if (!writing.streams) {
+    constexpr std::string_view kStillHere = "HTTP/1.1 102 Processing\r\n\r\n";
+    const bool sent = co_await send({net::buffer(kStillHere), {}, {}}, false);
+    co_return sent;
   }
   HttpExchange::Piece ping;
   ping.bytes = kPing;
   const bool sent = co_await send_piece(writing, std::move(ping));
   co_return sent;
+}
+
+/// A client that has closed its side for sending may still read, or be gone altogether: only what
+/// is written to it shows which. An interim response, or a ping, does no harm; the second one fails
+/// if the first met nobody.
+void HttpConnection::plan_probe(Writing& writing) {
+  constexpr std::chrono::milliseconds kWaitMax{5000};
+  // HTTP/1.0 knows no interim responses.
+  if (writing.old_client && !writing.streams) return;
+  if (writing.probe_at != Clock::time_point::max()) return;
+  writing.probe_at = Clock::now() + writing.probe_wait;
+  writing.probe_wait = std::min(2 * writing.probe_wait, kWaitMax);
 }
 
 std::string HttpConnection::begin(Writing& writing, const HttpResponse& head, bool streams) {

@@ -84,6 +84,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     /// The last two bytes of the body.
     std::string tail = "\n\n";
     Clock::time_point sent_at{};
+    /// Of a client that sends no more: when to see whether it still reads, and how long after that.
+    Clock::time_point probe_at = Clock::time_point::max();
+    std::chrono::milliseconds probe_wait{200};
   };
 
   Awaitable<bool> serve_one();
@@ -95,6 +98,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void hand_over(HttpRequest request, BodyShare share);
   Awaitable<bool> reply(Writing& writing);
   Awaitable<bool> rest_for_reply(Writing& writing);
+  static void plan_probe(Writing& writing);
   std::string begin(Writing& writing, const HttpResponse& head, bool streams);
   Awaitable<bool> send_piece(Writing& writing, HttpExchange::Piece piece);
   Awaitable<bool> send(Parts parts, bool by_progress);

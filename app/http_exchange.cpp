@@ -215,18 +215,6 @@ void HttpExchange::finish() {
   gone_.swap(gone);
 }
 
-bool HttpExchange::hang_up() {
-  std::function<void()> gone;
-  {
-    const MutexLock lock(mutex_);
-    if (state_ != State::Pending && state_ != State::Whole) return false;
-    is_gone_ = true;
-    gone_.swap(gone);
-  }
-  call(gone);
-  return true;
-}
-
 void HttpExchange::lose() {
   std::function<void()> gone;
   {

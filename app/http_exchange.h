@@ -106,9 +106,6 @@ class HttpExchange {
   void sent(std::size_t bytes) QV_EXCLUDES(mutex_);
   /// All of the response was sent.
   void finish() QV_EXCLUDES(mutex_);
-  /// The client sends no more. False if nothing can be sent to it either: streams end with their
-  /// reader, while a whole reply is still worth sending.
-  bool hang_up() QV_EXCLUDES(mutex_);
   /// The client is out of reach.
   void lose() QV_EXCLUDES(mutex_);
 

@@ -139,7 +139,7 @@ Result<std::vector<ImportTarget::Stored>> ImportTarget::compare(
 Result<ImportTarget::Written> ImportTarget::store_texts(const std::vector<Json>& items) {
   QV_TRY(const Json reply, invoke("memory_store", {{"items", items}}));
   exists_ = true;
-  return Written{reply.value("stored", std::uint64_t{0}),
+  return Written{reply.value("stored", std::uint64_t{0}) + reply.value("updated", std::uint64_t{0}),
                  reply.value("duplicates", std::uint64_t{0})};
 }
 

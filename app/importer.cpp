@@ -231,11 +231,16 @@ Status Import::add_record(const ImportSource& source, JsonlRecord record) {
 }
 
 Status Import::add(Kind kind, Json point, std::size_t bytes, const std::string& place) {
-  const std::string id = point.contains("id") ? point.at("id").dump() : "";
+  const bool is_named = point.contains("id");
+  // Not the JSON text of any id.
+  const std::string id = is_named ? point.at("id").dump() : "text " + point.value("text", "");
+  const std::string whole = is_named ? "" : "item " + point.dump();
+  // One call takes an id once, and a text without id with one metadata.
+  const bool clashes = batch_.ids.count(id) > 0 && (is_named || batch_.ids.count(whole) == 0);
   const std::size_t most = kind == Kind::Vectors ? kVectorsAtOnce : kTextsAtOnce;
   const bool must_flush =
       !batch_.points.empty() && (batch_.kind != kind || batch_.points.size() >= most ||
-                                 batch_.bytes + bytes > kBatchBytesMax || batch_.ids.count(id) > 0);
+                                 batch_.bytes + bytes > kBatchBytesMax || clashes);
   if (must_flush) {
     QV_CHECK(flush());
     report(done_bytes_);
@@ -244,7 +249,8 @@ Status Import::add(Kind kind, Json point, std::size_t bytes, const std::string& 
   batch_.last_place = place;
   batch_.kind = kind;
   batch_.bytes += bytes;
-  if (!id.empty()) batch_.ids.insert(id);
+  batch_.ids.insert(id);
+  if (!is_named) batch_.ids.insert(whole);
   batch_.points.push_back(std::move(point));
   return Done{};
 }

@@ -29,7 +29,9 @@ void CancelToken::on_cancel(std::function<void()> then) const {
 Status CallContext::check() const {
   if (cancel.cancelled()) return Error{ErrorCode::DeadlineExceeded, "the caller cancelled"};
   if (deadline && std::chrono::steady_clock::now() > *deadline) {
-    return Error{ErrorCode::DeadlineExceeded, "out of time"};
+    return Error{ErrorCode::DeadlineExceeded,
+                 "out of time before the call was done: what it had not begun was left undone; "
+                 "send less at a time, or allow more time"};
   }
   return Done{};
 }

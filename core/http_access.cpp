@@ -25,7 +25,8 @@ std::string_view host_name(std::string_view host) {
   const std::string_view rest = host.substr(name.size());
   if (rest.empty()) return name;
   const bool is_port = rest.front() == ':' && rest.size() > 1 && rest.size() <= 6 &&
-                       rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
+                       rest.find_first_not_of("0123456789", 1) == std::string_view::npos &&
+                       std::stoul(std::string(rest.substr(1))) <= 65'535;
   return is_port ? name : std::string_view{};
 }
 

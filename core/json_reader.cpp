@@ -73,16 +73,16 @@ class BoundedBuilder {
   }
 
  private:
-  // What nlohmann and libstdc++ spend on one of each, allocation headers included. A growing array
-  // may take twice its share for a while.
+  // What nlohmann and libstdc++ spend on one of each, allocation headers included.
   static constexpr std::size_t kValueBytes = 16;
   static constexpr std::size_t kStringBytes = 48;
   static constexpr std::size_t kArrayBytes = 32;
+  static constexpr std::size_t kBlockBytes = 16;
   static constexpr std::size_t kObjectBytes = 64;
   static constexpr std::size_t kMemberBytes = 80;
 
   bool leaf(Json value) {
-    charge(kValueBytes);
+    if (!in_array()) charge(kValueBytes);
     if (depth_ == 1 && at_member_) member_ = value;
     at_member_ = false;
     if (!refusal_) place(std::move(value));
@@ -92,11 +92,12 @@ class BoundedBuilder {
   bool open(Json container, std::size_t bytes) {
     at_member_ = false;
     ++depth_;
-    charge(kValueBytes + bytes);
+    charge(bytes + (in_array() ? 0 : kValueBytes));
     if (depth_ > limits::kJsonDepthMax) {
       refuse("nested too deep: at most " + std::to_string(limits::kJsonDepthMax) + " levels");
     }
-    if (!refusal_) open_.push_back(place(std::move(container)));
+    if (refusal_) return true;
+    if (Json* placed = place(std::move(container))) open_.push_back(placed);
     return true;
   }
 
@@ -110,6 +111,7 @@ class BoundedBuilder {
     Json* target = &root_;
     if (!open_.empty()) {
       if (open_.back()->is_array()) {
+        if (!make_room(open_.back()->get_ref<Json::array_t&>())) return nullptr;
         open_.back()->push_back(nullptr);
         target = &open_.back()->back();
       } else {
@@ -120,12 +122,31 @@ class BoundedBuilder {
     return target;
   }
 
+  bool in_array() const { return !refusal_ && !open_.empty() && open_.back()->is_array(); }
+
+  /// An array that is full takes twice its share, and its old one until that has been copied: both
+  /// must fit before it grows.
+  bool make_room(Json::array_t& array) {
+    if (array.size() < array.capacity()) return true;
+    const std::size_t old = array.capacity();
+    const std::size_t grown = old == 0 ? 1 : 2 * old;
+    if (!fits(grown * kValueBytes)) return false;
+    array.reserve(grown);
+    bytes_ += (grown - old) * kValueBytes + (old == 0 ? kBlockBytes : 0);
+    return true;
+  }
+
   void charge(std::size_t bytes) {
     bytes_ += bytes;
-    if (bytes_ > memory_max_) {
+    fits(0);
+  }
+
+  bool fits(std::size_t more) {
+    if (bytes_ + more > memory_max_) {
       refuse("message has too many values: read, it would take more than " +
              std::to_string(memory_max_ >> 20) + " MiB; send it in smaller parts");
     }
+    return !refusal_;
   }
 
   void refuse(std::string reason) {
@@ -159,6 +180,13 @@ JsonReading read_json_text(std::string_view text, std::size_t memory_max, std::s
     return {Kind::Refused, nullptr,
             "message too large: " + std::to_string(text.size()) + " bytes, " +
                 std::to_string(limits::kMessageBytesMax) + " bytes max",
+            std::nullopt};
+  }
+  // nlohmann takes one for the end of the text, and would not see what follows.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    return {Kind::Broken, nullptr,
+            is_utf8(text) ? "not valid JSON: unexpected at byte " + std::to_string(nul + 1)
+                          : "not valid UTF-8",
             std::nullopt};
   }
   BoundedBuilder builder(memory_max, member);

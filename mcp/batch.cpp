@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "mcp/request_meta.h"
+
 namespace quiver::mcp {
 
 std::optional<Fault> batch_fault(const Json& messages, const Revision& revision) {
@@ -22,7 +24,15 @@ std::variant<Message, Fault> read_batched(Json json) {
   auto message = read_message(std::move(json));
   auto* known = std::get_if<Message>(&message);
   auto* request = known == nullptr ? nullptr : std::get_if<Request>(known);
-  if (request == nullptr || request->method != "initialize") return message;
+  if (request == nullptr) return message;
+  if (claimed_version(request->params) != nullptr) {
+    // What its headers have to repeat, they can say of one request only.
+    return Fault{std::move(request->id),
+                 {rpc::kInvalidRequest,
+                  "a request that names its protocolVersion in _meta cannot "
+                  "be part of a batch: send it alone"}};
+  }
+  if (request->method != "initialize") return message;
   return Fault{std::move(request->id),
                {rpc::kInvalidRequest, "initialize cannot be part of a batch"}};
 }

@@ -5,47 +5,73 @@
 #include <string>
 #include <utility>
 
+#include "core/ids.h"
+
 namespace quiver::mcp {
 namespace {
 
 constexpr const char* kConfirm = "confirm";
 
-/// Names a question. Each has its own: a call, or the task it has become, may ask again.
-std::string key_of(std::uint64_t points) {
-  return kConfirm + ("_" + std::to_string(points));
+/// What the question is about: the id of the collection, which another of its name does not have;
+/// null where the preview tells none.
+Json subject_of(const Json& preview) {
+  return preview.value("id", Json());
 }
 
-InputRequired ask(const service::Question& question) {
+InputRequired ask(const service::Question& question, Json subject) {
   const Json schema{
       {"type", "object"},
       {"properties",
        {{kConfirm,
          {{"type", "boolean"}, {"title", "Delete"}, {"description", "This cannot be undone."}}}}},
       {"required", Json::array({kConfirm})}};
-  return {{{key_of(question.points),
-            "elicitation/create",
-            {{"message", question.text}, {"requestedSchema", schema}}}},
-          {{"points", question.points}}};
+  // Each question has its own key: a call, or the task it has become, may ask again.
+  const std::string key = kConfirm + ('_' + RequestId::random().hex());
+  return {{{key, "elicitation/create", {{"message", question.text}, {"requestedSchema", schema}}}},
+          {{"points", question.points}, {"subject", std::move(subject)}, {"key", key}}};
 }
 
-/// The answer to a question about at least so much; null: none was given.
-const Json* answer_to(const service::Question& question, const Inputs& inputs) {
-  if (!inputs.state.is_object()) return nullptr;
-  const auto asked = inputs.state.value("points", std::uint64_t{0});
-  const auto found = inputs.responses.find(key_of(asked));
-  return asked < question.points || found == inputs.responses.end() ? nullptr : &found->second;
+struct Given {
+  std::string key;
+  const Json& answer;
+};
+
+/// The answer to a question about the same, and at least so much of it.
+std::optional<Given> answer_to(const service::Question& question, const Json& subject,
+                               const Inputs& inputs) {
+  const Json& state = inputs.state;
+  if (!state.is_object() || state.value("points", std::uint64_t{0}) < question.points ||
+      state.value("subject", Json()) != subject) {
+    return std::nullopt;
+  }
+  const auto found = inputs.responses.find(state.value("key", ""));
+  if (found == inputs.responses.end()) return std::nullopt;
+  return Given{found->first, found->second};
+}
+
+Error no_answer(const std::string& why) {
+  return {ErrorCode::FailedPrecondition,
+          "the user was asked and gave no answer" + why + ": nothing was deleted"};
 }
 
 /// Nothing: it is a yes.
 std::optional<Error> refusal(const Json& answer) {
-  const Json action = answer.value("action", Json());
-  if (action == "cancel") {
-    return Error{ErrorCode::FailedPrecondition,
-                 "the user was asked and gave no answer: nothing was deleted"};
+  if (!answer.is_object()) {
+    return no_answer(std::string(" that can be read: the client sent a result that is no object "
+                                 "but ") +
+                     answer.type_name());
   }
-  const Json content = answer.value("content", Json());
-  if (action == "accept" && content.is_object() && content.value(kConfirm, Json()) == true) {
-    return std::nullopt;
+  const Json action = answer.value("action", Json());
+  if (action == "cancel") return no_answer("");
+  if (action == "accept") {
+    const Json content = answer.value("content", Json());
+    const Json confirmed = content.is_object() ? content.value(kConfirm, Json()) : Json();
+    if (confirmed == true) return std::nullopt;
+    if (confirmed != false) {
+      return no_answer(" that can be read: accept comes with content.confirm, true or false");
+    }
+  } else if (action != "decline") {
+    return no_answer(" that can be read: action must be accept, decline or cancel");
   }
   return Error{ErrorCode::PermissionDenied,
                "the user was asked and declined: nothing was deleted, and this call is not to be "
@@ -54,12 +80,24 @@ std::optional<Error> refusal(const Json& answer) {
 
 }  // namespace
 
+bool Spent::spend(const std::string& question) {
+  const auto now = std::chrono::steady_clock::now();
+  const MutexLock lock(mutex_);
+  while (!order_.empty() && (order_.front().first + kKept < now || order_.size() >= kMost)) {
+    known_.erase(order_.front().second);
+    order_.pop_front();
+  }
+  if (!known_.insert(question).second) return false;
+  order_.emplace_back(now, question);
+  return true;
+}
+
 bool is_confirmed(const service::Operation& operation, const Call& call) {
   return operation.confirmation && call.can_elicit();
 }
 
 Confirmed confirm(const service::Operation& operation, service::Executor& executor,
-                  const Call& call) {
+                  const Call& call, Spent& spent) {
   auto wanted = operation.confirmation(call.arguments);
   if (!wanted.ok()) return std::move(wanted).error();
   if (!*wanted) return call.arguments;
@@ -69,9 +107,11 @@ Confirmed confirm(const service::Operation& operation, service::Executor& execut
   if (!preview.ok()) return preview.error();
   const auto question = needed.question(*preview);
   if (!question) return call.arguments;
-  const Json* answer = answer_to(*question, call.inputs);
-  if (answer == nullptr) return ask(*question);
-  if (auto refused = refusal(*answer)) return *std::move(refused);
+  Json subject = subject_of(*preview);
+  const auto given = answer_to(*question, subject, call.inputs);
+  if (!given) return ask(*question, std::move(subject));
+  if (auto refused = refusal(given->answer)) return *std::move(refused);
+  if (!spent.spend(given->key)) return ask(*question, std::move(subject));
   return needed.confirmed;
 }
 

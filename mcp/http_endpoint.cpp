@@ -1,5 +1,6 @@
 #include "mcp/http_endpoint.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -63,7 +64,8 @@ HttpEndpoint::HttpEndpoint(const Server& server, Submit submit, HttpEndpointOpti
       options_(std::move(options)),
       headers_(server.offer().tools),
       sessions_(options_.sessions),
-      in_flight_(options_.bytes_in_flight_max) {}
+      in_flight_(options_.bytes_in_flight_max),
+      json_(options_.json_bytes_max) {}
 
 void HttpEndpoint::handle(HttpRequest request, ResponderPtr responder) {
   if (auto refused = access_fault(request, options_.access)) {
@@ -155,9 +157,31 @@ void HttpEndpoint::take_post(Post post) {
   if (!submit_([this, held] { take_body(std::move(*held)); }).ok()) busy(responder);
 }
 
+std::optional<std::variant<Json, Fault>> HttpEndpoint::read_body(Post& post) {
+  // Vectors of short numbers take six times their text. What takes more, such as one large array of
+  // zeros, is read again with a larger share: few need it, and it shall not be kept for all.
+  constexpr std::size_t kGrowth = 8;
+  constexpr std::size_t kLeast = std::size_t{64} << 10;
+  const std::size_t usual = std::min(kJsonMemoryMax, kGrowth * post.http.body.size() + kLeast);
+  std::optional<std::variant<Json, Fault>> json;
+  for (const std::size_t bytes : {usual, kJsonMemoryMax}) {
+    post.memory = nullptr;
+    post.memory = json_.take(bytes);
+    if (!post.memory) return std::nullopt;
+    json = read_json(post.http.body, bytes);
+    const auto* fault = std::get_if<Fault>(&*json);
+    if (fault == nullptr || fault->error.code != rpc::kInvalidRequest) break;
+  }
+  return json;
+}
+
 void HttpEndpoint::take_body(Post post) {
-  auto json = read_json(post.http.body);
+  auto read = read_body(post);
   std::string().swap(post.http.body);
+  if (!read) {
+    return post.responder->respond(busy_response("too much is in flight: wait for earlier calls"));
+  }
+  auto& json = *read;
   if (const auto* fault = std::get_if<Fault>(&json)) {
     return post.responder->respond(fault_response(http::kBadRequest, *fault));
   }
@@ -178,7 +202,8 @@ void HttpEndpoint::take_body(Post post) {
 std::shared_ptr<HttpOutlet> HttpEndpoint::outlet_of(Post& post, SessionPtr session) const {
   auto outlet =
       std::make_shared<HttpOutlet>(std::move(post.responder), post.accepted, std::move(session));
-  outlet->hold(std::move(post.share));
+  outlet->hold(std::make_shared<std::pair<std::shared_ptr<void>, std::shared_ptr<void>>>(
+      std::move(post.share), std::move(post.memory)));
   return outlet;
 }
 

@@ -26,6 +26,8 @@ struct HttpEndpointOptions {
   /// Text of all requests under way: what clients can make the server hold at once, those included
   /// that have gone.
   std::size_t bytes_in_flight_max = 4 * limits::kMessageBytesMax;
+  /// Memory of the JSON of all requests under way, estimated.
+  std::size_t json_bytes_max = 2 * kJsonMemoryMax;
 };
 
 /// MCP's Streamable HTTP transport, for both eras.
@@ -62,6 +64,8 @@ class HttpEndpoint {
     Accepted accepted = {};
     /// Its share of bytes_in_flight_max.
     std::shared_ptr<void> share = nullptr;
+    /// Its share of json_bytes_max.
+    std::shared_ptr<void> memory = nullptr;
     /// What MCP-Protocol-Version says; null: nothing that is known, or nothing at all.
     const Revision* named = nullptr;
   };
@@ -70,6 +74,8 @@ class HttpEndpoint {
   void take_delete(const HttpRequest& http, const ResponderPtr& responder);
   void take_post(Post post);
   void take_body(Post post);
+  /// Nothing: there is no room for it now.
+  std::optional<std::variant<Json, Fault>> read_body(Post& post);
   void take_batch(Json messages, Post post);
   void take_request(Request request, Post post);
   void take_other(const Message& message, Post post);
@@ -86,6 +92,7 @@ class HttpEndpoint {
   const HeaderMatch headers_;
   HttpSessions sessions_;
   InFlight in_flight_;
+  InFlight json_;
   std::atomic<bool> stopping_{false};
 };
 

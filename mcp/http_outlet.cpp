@@ -13,8 +13,12 @@ HttpOutlet::HttpOutlet(std::shared_ptr<HttpResponder> responder, Accepted accept
 }
 
 HttpOutlet::~HttpOutlet() {
-  // Cancelled, or nothing in it wanted an answer.
-  if (responder_) responder_->respond({http::kAccepted, {}, ""});
+  if (responder_) {
+    // In a session it was cancelled by message, or nothing in it wanted an answer. Without one it
+    // was a request, which is never just accepted.
+    responder_->respond(session_ ? HttpResponse{http::kAccepted, {}, ""}
+                                 : busy_response("the request was cancelled before its reply"));
+  }
   if (!stream_) return;
   if (session_) session_->end_stream(*stream_);
   stream_->detach();

@@ -48,7 +48,11 @@ std::variant<Message, Fault> read_message(Json json) {
   }
   Json id;
   const bool has_id = json.contains("id");
-  if (has_id) {
+  const bool answers = json.contains("result") || json.contains("error");
+  // Nothing answers an answer, not even one whose id says nothing: two sides could go on for ever.
+  const bool is_response = answers && !json.contains("method");
+  if (is_response && has_id && !is_id(json["id"])) json["id"] = nullptr;
+  if (has_id && !(is_response && json["id"].is_null())) {
     id = std::move(json["id"]);
     if (!is_id(id)) {
       return invalid(nullptr, "id: must be an integer or a string of at most " +
@@ -59,10 +63,9 @@ std::variant<Message, Fault> read_message(Json json) {
   if (version == json.end() || *version != "2.0") {
     return invalid(std::move(id), "jsonrpc: must be \"2.0\"");
   }
-  const bool answers = json.contains("result") || json.contains("error");
   const auto method = json.find("method");
   if (method == json.end()) {
-    if (answers && has_id) return Message{read_response(std::move(id), json)};
+    if (is_response) return Message{read_response(std::move(id), json)};
     return invalid(std::move(id), "method: required");
   }
   if (answers) return invalid(std::move(id), "a message has either a method or a result or error");

@@ -1,5 +1,6 @@
 #include "mcp/operation_tools.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -56,6 +57,7 @@ ToolResult carry_out(const service::Operation& operation, service::Executor& exe
 std::vector<Tool> operation_tools(const service::Registry& registry, service::Executor& executor,
                                   std::size_t result_bytes_max) {
   std::vector<Tool> tools;
+  const auto spent = std::make_shared<Spent>();
   for (const auto& operation : registry.operations()) {
     Tool tool;
     tool.name = operation.name;
@@ -65,11 +67,11 @@ std::vector<Tool> operation_tools(const service::Registry& registry, service::Ex
     tool.output_schema = operation.response_schema;
     tool.annotations = hints(operation);
     if (operation.access != service::Access::Read) tool.tasks = TaskUse::WhenSlow;
-    tool.run = [&operation, &executor, result_bytes_max](Call& call) -> Outcome<ToolResult> {
+    tool.run = [&operation, &executor, spent, result_bytes_max](Call& call) -> Outcome<ToolResult> {
       if (!is_confirmed(operation, call)) {
         return carry_out(operation, executor, result_bytes_max, call.context, call.arguments);
       }
-      auto confirmed = confirm(operation, executor, call);
+      auto confirmed = confirm(operation, executor, call, *spent);
       if (auto* asked = std::get_if<InputRequired>(&confirmed)) return std::move(*asked);
       if (const auto* refused = std::get_if<Error>(&confirmed)) return failed_result(*refused);
       return carry_out(operation, executor, result_bytes_max, call.context,

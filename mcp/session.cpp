@@ -7,7 +7,10 @@ namespace quiver::mcp {
 namespace {
 
 Error no_answer() {
-  return {ErrorCode::Unavailable, "the client cannot be asked: it has gone, or does not read"};
+  // Not a matter of time: a repetition would fail in the same way.
+  return {ErrorCode::FailedPrecondition,
+          "the client cannot be asked: it has gone, does not read, or takes no messages before the "
+          "reply; by HTTP its Accept has to allow text/event-stream"};
 }
 
 Result<Json> result_of(const Response& response) {

@@ -60,6 +60,7 @@ Result<CollectionInfoResponse> collection_info(const CallContext& call, Engine& 
   const auto& spec = collection->spec();
   CollectionInfoResponse out;
   out.name = spec.name;
+  out.id = spec.id;
   if (!spec.description.empty()) out.description = spec.description;
   out.count = stats.points;
   out.dimension = spec.dimension;

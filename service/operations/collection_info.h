@@ -36,6 +36,7 @@ struct CollectionField {
 
 struct CollectionInfoResponse {
   std::string name;
+  std::string id;
   std::optional<std::string> description;
   std::uint64_t count = 0;
   std::uint32_t dimension = 0;
@@ -54,9 +55,9 @@ struct CollectionInfoResponse {
   static constexpr auto fields() {
     using R = CollectionInfoResponse;
     return describe(
-        field("name", &R::name), field("description", &R::description),
-        field("count", &R::count, "Points stored"), field("dimension", &R::dimension),
-        field("metric", &R::metric),
+        field("name", &R::name), field("id", &R::id, "Never given out again, unlike the name"),
+        field("description", &R::description), field("count", &R::count, "Points stored"),
+        field("dimension", &R::dimension), field("metric", &R::metric),
         field("embedder", &R::embedder, "Absent: holds ready-made vectors"),
         field("shards", &R::shards), field("replicas", &R::replicas), field("m", &R::m),
         field("ef_construction", &R::ef_construction),

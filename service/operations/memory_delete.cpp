@@ -18,11 +18,17 @@ Result<std::uint64_t> count_matches(const CallContext& call, cluster::Collection
 
 Result<std::uint64_t> erase(const CallContext& call, const Engine& engine,
                             cluster::Collection& collection, const MemoryDeleteRequest& request) {
+  // Expired points are erased too if their time to be cleared away has not come: they do not count,
+  // for nobody could see them any more.
+  std::optional<std::uint64_t> visible;
+  if (request.ids) {
+    QV_TRY(visible, count_matches(call, collection, request));
+  }
   auto result = request.ids ? collection.erase(call, *request.ids)
                             : collection.erase_matching(call, *request.filter);
   tell_of_write(engine, request.collection, result);
   if (!result.ok()) return std::move(result).error();
-  return result->affected;
+  return visible ? std::min(*visible, result->affected) : result->affected;
 }
 
 /// Ids say what goes; a filter does not.

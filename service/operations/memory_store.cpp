@@ -28,6 +28,16 @@ PointId derived_id(std::string_view text, unsigned attempt) {
   return *PointId::from_text(id_from_hash(stable_hash(hashed)));
 }
 
+Json metadata_of(const MemoryStoreItem& item) {
+  return item.metadata ? item.metadata->value : Json::object();
+}
+
+/// Field by field: what the item does not name stays.
+Json merged(Json metadata, const MemoryStoreItem& item) {
+  metadata.update(metadata_of(item));
+  return metadata;
+}
+
 /// Gives every item its id and finds those for which nothing is to be written.
 class StorePlan {
  public:
@@ -44,13 +54,20 @@ class StorePlan {
       }
       QV_TRY(texts, place(call, texts, attempt));
     }
-    choose_writes();
-    return Done{};
+    for (std::size_t i = 0; i < request_.items.size(); ++i) {
+      if (!request_.items[i].id) ids_[i] = id_of_.at(request_.items[i].text);
+    }
+    return choose_writes();
   }
 
   const std::vector<PointId>& ids() const noexcept { return ids_; }
   /// Indexes of the items to write; each id once.
   const std::vector<std::size_t>& writes() const noexcept { return writes_; }
+  /// What is stored already of an item that came without id; null: nothing.
+  const Point* stored(const MemoryStoreItem& item) const {
+    const auto found = item.id ? existing_.end() : existing_.find(item.text);
+    return found == existing_.end() ? nullptr : &found->second;
+  }
 
  private:
   static constexpr unsigned kAttemptsMax = 8;
@@ -118,25 +135,34 @@ class StorePlan {
     return left;
   }
 
-  bool is_stored(const MemoryStoreItem& item) const {
-    const auto found = existing_.find(item.text);
-    if (found == existing_.end() || request_.ttl_seconds) return false;
-    const auto& point = found->second;
-    const Json wanted = item.metadata ? item.metadata->value : Json::object();
-    return point.expires_at_ms == 0 && point.payload == wanted;
+  Status choose_writes() {
+    Problems problems;
+    std::map<std::string_view, std::size_t> first;
+    for (std::size_t i = 0; i < request_.items.size(); ++i) {
+      const auto& item = request_.items[i];
+      if (item.id) {
+        writes_.push_back(i);
+        continue;
+      }
+      const auto [at, added] = first.emplace(item.text, i);
+      if (!added) {
+        if (metadata_of(item) != metadata_of(request_.items[at->second])) {
+          problems.add("items[" + std::to_string(i) + "]: its text is also that of items[" +
+                       std::to_string(at->second) +
+                       "], with other metadata: give one of them, or ids to keep both");
+        }
+      } else if (is_news(item)) {
+        writes_.push_back(i);
+      }
+    }
+    return problems.status();
   }
 
-  void choose_writes() {
-    std::map<PointId, std::size_t> last;
-    for (std::size_t i = 0; i < request_.items.size(); ++i) {
-      const auto& item = request_.items[i];
-      if (!item.id) ids_[i] = id_of_.at(item.text);
-      last[ids_[i]] = i;
-    }
-    for (std::size_t i = 0; i < request_.items.size(); ++i) {
-      const auto& item = request_.items[i];
-      if (last.at(ids_[i]) == i && (item.id || !is_stored(item))) writes_.push_back(i);
-    }
+  /// Whether an item without id says more than what is stored of its text.
+  bool is_news(const MemoryStoreItem& item) const {
+    const auto* known = stored(item);
+    return known == nullptr || request_.ttl_seconds ||
+           merged(known->payload, item) != known->payload;
   }
 
   const MemoryStoreRequest& request_;
@@ -185,11 +211,12 @@ Result<std::vector<Point>> embed_points(const CallContext& call, const Engine& e
   for (std::size_t n = 0; n < texts.size(); ++n) {
     const auto& item = request.items[plan.writes()[n]];
     Point point;
+    point.created_at_ms = now_ms;
+    if (const auto* known = plan.stored(item)) point = *known;
     point.id = plan.ids()[plan.writes()[n]];
     point.vector = std::move(vectors[n]);
-    if (item.metadata) point.payload = item.metadata->value;
+    point.payload = merged(std::move(point.payload), item);
     point.text = std::move(texts[n]);
-    point.created_at_ms = now_ms;
     if (request.ttl_seconds) {
       point.expires_at_ms = now_ms + std::int64_t{*request.ttl_seconds} * 1000;
     }
@@ -233,8 +260,12 @@ Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine
       });
     }
   }
-  const auto written = plan.writes().size();
-  MemoryStoreResponse response{written, plan.ids(), request.items.size() - written, std::nullopt};
+  MemoryStoreResponse response;
+  response.ids = plan.ids();
+  for (const auto i : plan.writes()) {
+    ++(plan.stored(request.items[i]) == nullptr ? response.stored : response.updated);
+  }
+  response.duplicates = request.items.size() - plan.writes().size();
   bound_ids(request, engine.reply_bytes, response);
   return response;
 }
@@ -243,7 +274,7 @@ Operation memory_store_operation() {
   return operation(
       About{"memory_store", "Store memories",
             "Save text so it can be found later by meaning. Embeds on the server. Reuse an id to "
-            "overwrite; without id, identical text is not stored twice.",
+            "overwrite; without id, identical text is kept once and new metadata merged into it.",
             Toolset::Memory, Access::Write, Effects{false, true},
             Route{"POST", "/v1/collections/{collection}/memories"}},
       &memory_store);

@@ -46,13 +46,17 @@ struct MemoryStoreRequest {
 struct MemoryStoreResponse {
   std::uint64_t stored = 0;
   std::vector<PointId> ids;
+  std::uint64_t updated = 0;
   std::uint64_t duplicates = 0;
   std::optional<bool> given_ids_omitted;
 
   static constexpr auto fields() {
     return describe(
-        field("stored", &MemoryStoreResponse::stored, "Items written"),
+        field("stored", &MemoryStoreResponse::stored,
+              "Items written, new or over the id they came with"),
         field("ids", &MemoryStoreResponse::ids, "Of each item, in the order given"),
+        field("updated", &MemoryStoreResponse::updated,
+              "Items without id whose text was there already and got metadata or a time to live"),
         field("duplicates", &MemoryStoreResponse::duplicates,
               "Items without id whose text was there already and nothing was written for"),
         field("given_ids_omitted", &MemoryStoreResponse::given_ids_omitted,
@@ -62,11 +66,12 @@ struct MemoryStoreResponse {
 
 /// Stores texts with the vectors of the collection's embedder, all in one write.
 ///
-/// An item without id gets one made from its text, so that the same text is stored once. Its
-/// metadata is then replaced if it is another; with the same metadata, and no time to live on
-/// either side, nothing is written. Of two items with the same text the later counts.
+/// An item without id gets one made from its text, so that the same text is stored once. Where it
+/// is there already, the fields of its metadata are merged into what is stored, and the time to
+/// live is renewed if one is given; with nothing new, nothing is written.
 ///
-/// Errors: InvalidArgument for an id that two items have, and see Collections::find,
+/// Errors: InvalidArgument for an id that two items have, and for a text that two have with
+/// different metadata; see Collections::find,
 /// embedder_of(), Provider::embed, Collection::upsert.
 Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine,
                                          const MemoryStoreRequest& request);

@@ -76,6 +76,8 @@ TEST_CASE("cli: what is offered is chosen for both ways to serve", "[app][cli]")
           Settings{{"mcp.toolsets", "memory,vector"}, {"mcp.read_only", "true"}});
   }
   CHECK(parsed({"mcp"}).settings.empty());
+  // None at all is refused with the setting, not taken for the default.
+  CHECK(parsed({"mcp", "--toolsets", ""}).settings == Settings{{"mcp.toolsets", ""}});
   CHECK_THAT(ended({"import", "x", "--read-only"}).error, Contains("--read-only"));
 }
 

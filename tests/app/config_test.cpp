@@ -203,6 +203,26 @@ TEST_CASE("config: tools are chosen by set, by access and by name", "[app][confi
   CHECK(options->mcp.selection.tools.at("memory_delete").enabled == true);
 }
 
+TEST_CASE("config: a flag may show its list in brackets, as a file does", "[app][config]") {
+  const auto with = [](const std::string& key, const std::string& value) {
+    return load_options({{}, kHome, {{key, value}}});
+  };
+  using List = std::vector<std::string>;
+  for (const char* text :
+       {"https://a.example,https://b.example", R"(["https://a.example","https://b.example"])",
+        "[ 'https://a.example', https://b.example ]"}) {
+    const auto options = with("server.allowed_origins", text);
+    REQUIRE(options.ok());
+    CHECK(options->server.allowed_origins == List{"https://a.example", "https://b.example"});
+  }
+  CHECK(with("server.allowed_origins", "[]")->server.allowed_origins.empty());
+  CHECK_FALSE(with("server.allowed_origins", "[\"\"]").ok());
+  CHECK_FALSE(with("server.allowed_origins", "[a,]").ok());
+  for (const char* none : {"", "[]", "[ ]"}) {
+    CHECK_THAT(message(with("mcp.toolsets", none)), Contains("at least one, got an empty list"));
+  }
+}
+
 TEST_CASE("config: choices of tools that make no sense are told what would", "[app][config]") {
   const TempDir dir;
   const auto refused = [&](const std::string& mcp) {

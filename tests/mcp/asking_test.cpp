@@ -120,7 +120,7 @@ TEST_CASE("asking: a legacy client that cannot be asked, errs or is gone fails t
   outlet = desk.begin(session, "once");
   outlet->wait(1);
   session->end();
-  CHECK_THAT(text(outlet->wait(2).at(1)), Catch::Contains("unavailable"));
+  CHECK_THAT(text(outlet->wait(2).at(1)), Catch::Contains("failed_precondition"));
 }
 
 TEST_CASE("asking: a cancelled legacy call forgets its questions and is not answered",

@@ -21,7 +21,7 @@ struct Desk {
   Desk() : registry(service::catalogue()) {
     executor.on("collection_info", [this](const CallContext&, const Json&) -> Result<Json> {
       if (fault) return *fault;
-      return Json{{"name", "docs"}, {"count", points}};
+      return Json{{"name", "docs"}, {"id", id}, {"count", points}};
     });
     executor.on("collection_delete",
                 [this](const CallContext& call, const Json& arguments) -> Result<Json> {
@@ -65,6 +65,7 @@ struct Desk {
   service::Registry registry;
   std::unique_ptr<Server> server;
   std::uint64_t points = 37;
+  std::string id = "c1";
   std::optional<Error> fault;
   /// Arguments of the calls that destroyed.
   std::vector<Json> destroyed;
@@ -102,15 +103,21 @@ TEST_CASE("confirm: who does not say yes keeps everything", "[mcp][confirm]") {
   const Json call{{"collection", "docs"}, {"confirm", "docs"}};
   const Json asked = desk.modern("collection_delete", call)["result"];
   REQUIRE(asked["resultType"] == "input_required");
-  for (const Json& answer :
-       {Json{{"action", "decline"}}, Json{{"action", "accept"}},
-        Json{{"action", "accept"}, {"content", {{"confirm", false}}}},
-        Json{{"action", "accept"}, {"content", {{"confirm", "yes"}}}},
-        Json{{"action", "accept"}, {"content", 5}}, Json{{"action", 5}}, Json::object()}) {
+  for (const Json& answer : {Json{{"action", "decline"}},
+                             Json{{"action", "accept"}, {"content", {{"confirm", false}}}}}) {
     const Json refused = desk.answered("collection_delete", call, asked, answer);
     CHECK(refused["isError"] == true);
     CHECK_THAT(text_of(refused), Catch::Contains("permission_denied") &&
                                      Catch::Contains("declined: nothing was deleted"));
+  }
+  for (const Json& answer :
+       {Json{{"action", "accept"}}, Json{{"action", "accept"}, {"content", {{"confirm", "yes"}}}},
+        Json{{"action", "accept"}, {"content", 5}}, Json{{"action", 5}}, Json::object()}) {
+    const Json refused = desk.answered("collection_delete", call, asked, answer);
+    CHECK(refused["isError"] == true);
+    CHECK_THAT(text_of(refused), Catch::Contains("failed_precondition") &&
+                                     Catch::Contains("no answer that can be read") &&
+                                     Catch::Contains("nothing was deleted"));
   }
   const Json left = desk.answered("collection_delete", call, asked, {{"action", "cancel"}});
   CHECK(left["isError"] == true);
@@ -140,6 +147,27 @@ TEST_CASE("confirm: a yes holds for no more than what was asked", "[mcp][confirm
   Json confirmed = call;
   confirmed["dry_run"] = false;
   CHECK(desk.destroyed == std::vector<Json>{confirmed});
+}
+
+TEST_CASE("confirm: a yes is for one deletion of one collection", "[mcp][confirm]") {
+  Desk desk;
+  const Json call{{"collection", "docs"}};
+  const Json asked = desk.modern("collection_delete", call)["result"];
+  desk.id = "c2";
+  const Json other = desk.answered("collection_delete", call, asked, kYes);
+  CHECK(other["resultType"] == "input_required");
+  CHECK(desk.destroyed.empty());
+  // Nor does the old answer, which the new state holds, pass for one to the new question.
+  const Json repeated =
+      desk.modern("collection_delete", call, {{"requestState", other["requestState"]}})["result"];
+  CHECK(repeated["resultType"] == "input_required");
+  CHECK(desk.destroyed.empty());
+
+  CHECK(desk.answered("collection_delete", call, other, kYes)["resultType"] == "complete");
+  CHECK(desk.destroyed.size() == 1);
+  const Json again = desk.answered("collection_delete", call, other, kYes);
+  CHECK(again["resultType"] == "input_required");
+  CHECK(desk.destroyed.size() == 1);
 }
 
 TEST_CASE("confirm: nobody is asked when nothing would go", "[mcp][confirm]") {
@@ -204,6 +232,18 @@ TEST_CASE("confirm: a legacy client is asked by a request of the server", "[mcp]
   CHECK_THAT(std::string(asked["params"]["message"]), Catch::Contains("37 points"));
   session->resolve({asked["id"], {{"action", "decline"}}, nullptr});
   CHECK(outlet->wait(2).at(1)["result"]["isError"] == true);
+  CHECK(desk.destroyed.empty());
+
+  std::int64_t next = 10;
+  for (const Json& result : {Json{1, 2}, Json("str"), Json(nullptr)}) {
+    outlet = call(next++);
+    asked = outlet->wait(1).at(0);
+    session->resolve({asked["id"], result, nullptr});
+    const Json refused = outlet->wait(2).at(1)["result"];
+    CHECK(refused["isError"] == true);
+    CHECK_THAT(text_of(refused),
+               Catch::Contains("failed_precondition") && Catch::Contains("nothing was deleted"));
+  }
   CHECK(desk.destroyed.empty());
 
   outlet = call(2);

@@ -316,6 +316,16 @@ TEST_CASE("Connection: batches belong to 2025-03-26 alone", "[mcp]") {
   REQUIRE(replies.size() == 2);
   CHECK(replies[0] == Json{{"jsonrpc", "2.0"}, {"id", 1}, {"result", Json::object()}});
   CHECK(replies[1]["id"] == 2);
+  // Of the other era, whose rules a batch cannot keep.
+  Json modern = Json::parse(request(3, "tools/list"));
+  modern["params"]["_meta"] = test::modern_meta();
+  talk.peer.say("[" + modern.dump() + "]");
+  const Json lone = talk.peer.heard(4)[3];
+  REQUIRE(lone.is_array());
+  CHECK(lone[0]["id"] == 3);
+  CHECK(lone[0]["error"]["code"] == -32600);
+  CHECK_THAT(std::string(lone[0]["error"]["message"]),
+             Catch::Contains("cannot be part of a batch"));
 }
 
 TEST_CASE("Connection: a batch is bounded, and each of its messages is judged by itself", "[mcp]") {

@@ -115,16 +115,31 @@ TEST_CASE("HttpEndpoint: what a client must accept", "[mcp][http]") {
   Site site;
   HttpRequest http = Site::in(site.open(), request(1, "ping"));
   for (const char* accept :
-       {"*/*", "application/json", "application/*;q=0.1", "text/html, APPLICATION/json;q=0.5"}) {
+       {"*/*", "application/json", "application/*;q=0.1", "text/html, APPLICATION/json;q=0.5",
+        "application/json, */*;q=0", "application/*;q=0, application/json"}) {
     http.headers["accept"] = accept;
     CHECK(site.status(http) == 200);
   }
-  for (const char* accept : {"text/html", "", "image/*, text/plain"}) {
+  for (const char* accept : {"text/html", "", "image/*, text/plain", ",", ";q=1",
+                             "application/json;q=0", "application/json; q=0.000, text/plain"}) {
     http.headers["accept"] = accept;
     CHECK(site.status(http) == 406);
   }
   http.headers.erase("accept");
   CHECK(site.status(http) == 200);
+}
+
+TEST_CASE("accepted_forms: the most specific range decides, and a weight of 0 is a no",
+          "[mcp][http]") {
+  const auto forms = [](const char* accept) {
+    const Accepted found = accepted_forms(accept);
+    return std::pair(found.json, found.events);
+  };
+  CHECK(forms("application/json;q=0, */*") == std::pair(false, true));
+  CHECK(forms("*/*, application/json ; Q=0.0") == std::pair(false, true));
+  CHECK(forms("*/*;q=0, text/event-stream") == std::pair(false, true));
+  CHECK(forms("application/json;v=1;q=0.01") == std::pair(true, false));
+  CHECK(forms("text/*;q=0, text/event-stream;q=1, application/json") == std::pair(true, true));
 }
 
 TEST_CASE("HttpEndpoint: bodies that are no message", "[mcp][http]") {

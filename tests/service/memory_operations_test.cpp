@@ -413,6 +413,18 @@ TEST_CASE("memory_delete: by ids", "[service]") {
   CHECK(world.ok("memory_get", {{"ids", {0, 1, 2, 3}}})["missing"] == Json{1, 2});
 }
 
+TEST_CASE("memory_delete: what has expired is not there, dry or not", "[service]") {
+  World world;
+  world.ok("memory_store", {{"items", {{{"text", "cat"}, {"id", 1}}}}, {"ttl_seconds", 60}});
+  world.ok("memory_store", {{"items", {{{"text", "dog"}, {"id", 2}}}}});
+  world.clock.advance_ms(60'000);
+  const Json request{{"ids", {1, 2}}};
+  auto dry = request;
+  dry["dry_run"] = true;
+  CHECK(world.ok("memory_delete", dry)["matched"] == 1);
+  CHECK(world.ok("memory_delete", request) == Json{{"deleted", 1}, {"matched", 1}});
+}
+
 TEST_CASE("memory_delete: a person is asked before a deletion by filter", "[service]") {
   World world;
   store_row(world, 5);

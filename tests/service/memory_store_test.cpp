@@ -67,27 +67,55 @@ TEST_CASE("memory_store: identical text without id is stored once", "[service]")
   CHECK(world.embedder.calls == 2);
 }
 
-TEST_CASE("memory_store: identical text with other metadata replaces it", "[service]") {
+TEST_CASE("memory_store: metadata given again is merged and told", "[service]") {
   World world;
   const auto store = [&](const Json& metadata) {
-    return world.ok("memory_store", {{"items", {{{"text", "a cat"}, {"metadata", metadata}}}}});
+    auto reply =
+        world.ok("memory_store", {{"items", {{{"text", "a cat"}, {"metadata", metadata}}}}});
+    CHECK(reply["stored"].get<int>() + reply["updated"].get<int>() +
+              reply["duplicates"].get<int>() ==
+          1);
+    return reply;
   };
-  const auto id = store({{"n", 1}})["ids"][0];
+  const auto id = store({{"n", 1}, {"lang", "de"}})["ids"][0];
+  world.clock.advance_ms(1000);
   CHECK(store({{"n", 1}})["duplicates"] == 1);
-  CHECK(store({{"n", 2}})["stored"] == 1);
-  CHECK(stored(world, id)["metadata"] == Json{{"n", 2}});
-  CHECK(world.ok("memory_store", items({"a cat"}))["stored"] == 1);
-  CHECK_FALSE(stored(world, id).contains("metadata"));
+  CHECK(store(Json::object())["duplicates"] == 1);
+  CHECK(store({{"n", 2}, {"tag", "x"}})["updated"] == 1);
+  CHECK(stored(world, id)["metadata"] == Json{{"n", 2}, {"lang", "de"}, {"tag", "x"}});
+  CHECK(stored(world, id)["created_at"] == "2023-11-14T22:13:20Z");
+  CHECK(world.ok("memory_search", {{"query", "cat"}})["hits"].size() == 1);
 }
 
-TEST_CASE("memory_store: of the same text twice in a call the later counts", "[service]") {
+TEST_CASE("memory_store: the same text again without metadata wipes nothing", "[service]") {
   World world;
-  const auto reply = world.ok("memory_store", {{"items",
-                                                {{{"text", "a cat"}, {"metadata", {{"n", 1}}}},
-                                                 {{"text", "a cat"}, {"metadata", {{"n", 2}}}}}}});
+  Json request{{"items", {{{"text", "a cat"}, {"metadata", {{"n", 1}}}}}}, {"ttl_seconds", 60}};
+  const auto id = world.ok("memory_store", request)["ids"][0];
+  const auto before = stored(world, id);
+  CHECK(world.ok("memory_store", items({"a cat"})) ==
+        Json{{"stored", 0}, {"updated", 0}, {"duplicates", 1}, {"ids", {id}}});
+  CHECK(stored(world, id) == before);
+}
+
+TEST_CASE("memory_store: the same text in a call with different metadata is refused", "[service]") {
+  World world;
+  const auto refused = [&](const Json& list) {
+    return world.refused("memory_store", {{"items", list}}).message;
+  };
+  const Json one{{"text", "a cat"}, {"metadata", {{"n", 1}}}};
+  const Json two{{"text", "a cat"}, {"metadata", {{"n", 2}}}};
+  CHECK(
+      refused({one, {{"text", "a dog"}}, two, {{"text", "a cat"}}}) ==
+      "items[2]: its text is also that of items[0], with other metadata: give one of them, or ids "
+      "to keep both; items[3]: its text is also that of items[0], with other metadata: give one "
+      "of them, or ids to keep both");
+  CHECK_FALSE(world.collections.has("memory"));
+  const auto reply = world.ok("memory_store", {{"items", {one, one}}});
   CHECK(reply["stored"] == 1);
   CHECK(reply["duplicates"] == 1);
-  CHECK(stored(world, reply["ids"][0])["metadata"] == Json{{"n", 2}});
+  auto named = two;
+  named["id"] = 7;
+  CHECK(world.ok("memory_store", {{"items", {one, named}}})["stored"] == 1);
 }
 
 TEST_CASE("memory_store: an id that is given is overwritten", "[service]") {
@@ -96,7 +124,7 @@ TEST_CASE("memory_store: an id that is given is overwritten", "[service]") {
   const auto reply =
       world.ok("memory_store",
                {{"items", {{{"text", "a dog"}, {"id", "pet"}}, {{"text", "a fish"}, {"id", 7}}}}});
-  CHECK(reply == Json{{"stored", 2}, {"ids", {"pet", 7}}, {"duplicates", 0}});
+  CHECK(reply == Json{{"stored", 2}, {"ids", {"pet", 7}}, {"updated", 0}, {"duplicates", 0}});
   CHECK(stored(world, "pet")["text"] == "a dog");
 }
 
@@ -119,7 +147,7 @@ TEST_CASE("memory_store: a text does not take the place of a better wording", "[
   CHECK(stored(world, id)["text"] == "a big cat");
   // From then on it is known by its second id.
   CHECK(world.ok("memory_store", items({"a cat"})) ==
-        Json{{"stored", 0}, {"ids", again["ids"]}, {"duplicates", 1}});
+        Json{{"stored", 0}, {"ids", again["ids"]}, {"updated", 0}, {"duplicates", 1}});
 }
 
 TEST_CASE("memory_store: an id given in the call is not made from a text again", "[service]") {
@@ -158,16 +186,26 @@ TEST_CASE("memory_store: what has a time to live is forgotten", "[service]") {
   CHECK(world.ok("memory_get", {{"ids", {id}}})["missing"] == Json{id});
 }
 
-TEST_CASE("memory_store: a time to live is renewed and taken away", "[service]") {
+TEST_CASE("memory_store: a time to live is renewed by another, and kept otherwise", "[service]") {
   World world;
   auto request = items({"a cat"});
+  request["items"][0]["metadata"] = {{"n", 1}};
   request["ttl_seconds"] = 60;
   const auto id = world.ok("memory_store", request)["ids"][0];
   world.clock.advance_ms(30'000);
-  CHECK(world.ok("memory_store", request)["stored"] == 1);
+  auto renewed = items({"a cat"});
+  renewed["ttl_seconds"] = 60;
+  CHECK(world.ok("memory_store", renewed)["updated"] == 1);
   CHECK(stored(world, id)["expires_at"] == "2023-11-14T22:14:50Z");
+  CHECK(stored(world, id)["metadata"] == Json{{"n", 1}});
+  auto more = items({"a cat"});
+  more["items"][0]["metadata"] = {{"m", 2}};
+  CHECK(world.ok("memory_store", more)["updated"] == 1);
+  CHECK(stored(world, id)["expires_at"] == "2023-11-14T22:14:50Z");
+  world.clock.advance_ms(60'000);
   CHECK(world.ok("memory_store", items({"a cat"}))["stored"] == 1);
   CHECK_FALSE(stored(world, id).contains("expires_at"));
+  CHECK_FALSE(stored(world, id).contains("metadata"));
 }
 
 TEST_CASE("memory_store: bounds", "[service]") {

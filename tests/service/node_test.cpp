@@ -80,7 +80,7 @@ TEST_CASE("node: memories survive a restart", "[service][node]") {
   CHECK(
       node.ok("memory_store",
               {{"items", {{{"text", "a cat"}, {"metadata", {{"lang", "en"}, {"year", 2024}}}}}}}) ==
-      Json{{"stored", 0}, {"ids", {stored["ids"][0]}}, {"duplicates", 1}});
+      Json{{"stored", 0}, {"ids", {stored["ids"][0]}}, {"updated", 0}, {"duplicates", 1}});
   CHECK(node.ok("memory_get", {{"ids", {7, "7"}}})["missing"] == Json{"7"});
 }
 
