@@ -54,15 +54,10 @@ Result<std::shared_ptr<ClusterHome>> ClusterHome::open(const CallContext& call, 
   home.controller_ =
       std::make_unique<Controller>(Controller::Parts{home.store(), home.views(), clock, liveness},
                                    home.self_, Controller::Options{});
-  home.admin_ = std::make_unique<NodeAdmin>(NodeAdmin::Parts{home.store(),
-                                                             home.views(),
-                                                             home.peers(),
-                                                             home.fan_out_,
-                                                             *home.controller_,
-                                                             clock,
-                                                             liveness,
-                                                             {}},
-                                            NodeAdmin::Options{});
+  home.admin_ = std::make_unique<NodeAdmin>(
+      NodeAdmin::Parts{home.store(), home.views(), home.peers(), home.fan_out_, *home.controller_,
+                       clock, liveness},
+      NodeAdmin::Options{});
   QV_CHECK(home.catalogue_->abandon_creations(call, home.self_));
   home.name_strays();
   {

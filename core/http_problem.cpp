@@ -8,6 +8,9 @@
 namespace quiver {
 namespace {
 
+// What may pass, such as a full queue or a server that is joining, passes quickly or not at all.
+constexpr int kRetryAfterSeconds = 1;
+
 HttpResponse rendered(Json body) {
   const int status = body.at("status").get<int>();
   body["type"] = "about:blank";
@@ -55,7 +58,7 @@ HttpResponse problem(const Error& error) {
   const ErrorTraits known = traits(error.code);
   HttpResponse response =
       rendered(coded(known.http_status, error.message, known.name, known.retryable));
-  if (known.retryable) response.headers.emplace("retry-after", std::string(1, '1'));
+  if (known.retryable) response.headers.emplace("retry-after", std::to_string(kRetryAfterSeconds));
   return response;
 }
 

@@ -1,6 +1,7 @@
 #include "cluster/admin/node_admin.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "cluster/admin/view_reports.h"
@@ -208,22 +209,18 @@ Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string
                  "node " + node->id +
                      " was removed and may not come back; start it with an empty data directory"};
   }
-  QV_TRY(auto record,
-         parts_.admit ? parts_.admit(call, *node, address) : await_member(call, *node, address));
+  QV_TRY(auto record, await_member(call, *node, address));
   return NodeAdded{std::move(record), false};
 }
 
 Result<NodeRecord> NodeAdmin::await_member(const CallContext& call,
                                            const thrift::NodeIdentity& node,
                                            const std::string& address) {
-  Mutex mutex;
-  CondVar never;
   const auto until = std::chrono::steady_clock::now() + options_.join_time;
   while (std::chrono::steady_clock::now() < until && call.check().ok()) {
     QV_TRY(const auto view, fresh_view(call));
     if (const auto* const known = view->find_node({node.id})) return known->record;
-    const MutexLock lock(mutex);
-    never.wait_until(mutex, std::chrono::steady_clock::now() + kLookEvery);
+    std::this_thread::sleep_for(kLookEvery);
   }
   return Error{ErrorCode::FailedPrecondition,
                "node " + node.id + " answers at " + address +
@@ -294,7 +291,7 @@ Status NodeAdmin::check_others(const ClusterView& view, const Liveness& liveness
 Result<NodeRemoval> NodeAdmin::plan_removal(const CallContext& call, const std::string& wanted) {
   QV_TRY(const auto view, fresh_view(call));
   QV_TRY(auto node, node_named(*view, wanted));
-  const auto moves = copies_at(*view, node.id);
+  const auto moves = held_by(*view, node.id).copies;
   if (node.state == NodeState::Draining) {
     const std::string id = node.id.text;
     return NodeRemoval{std::move(node), moves, id, true};
@@ -308,7 +305,7 @@ Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::s
     QV_TRY(const auto view, fresh_view(call));
     QV_TRY(auto node, node_named(*view, wanted));
     const std::string id = node.id.text;
-    const auto moves = copies_at(*view, node.id);
+    const auto moves = held_by(*view, node.id).copies;
     if (node.state == NodeState::Draining) return NodeRemoval{std::move(node), moves, id, true};
     QV_CHECK(check_removal(*view, node));
     const std::string key = keys::node(node.id);

@@ -13,9 +13,6 @@ namespace quiver::cluster {
 /// The administration of a cluster, from any of its servers.
 class NodeAdmin final : public ClusterAdmin {
  public:
-  /// Makes the server that answered at an address a member. Errors: whatever keeps it out.
-  using Admit = std::function<Result<NodeRecord>(
-      const CallContext& call, const thrift::NodeIdentity& node, const std::string& address)>;
   /// All must outlive it.
   struct Parts {
     CoordinationStore& store;
@@ -26,8 +23,6 @@ class NodeAdmin final : public ClusterAdmin {
     const Clock& clock;
     /// Which servers are out of reach now.
     std::function<Liveness(const ClusterView&)> liveness;
-    /// May be empty: then servers can only join by themselves.
-    Admit admit;
   };
   struct Options {
     /// For a server to say how it is.

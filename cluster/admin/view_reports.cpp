@@ -27,12 +27,14 @@ std::string listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::uint64_t copies_at(const ClusterView& view, const NodeId& node) {
-  std::uint64_t out = 0;
+Held held_by(const ClusterView& view, const NodeId& node) {
+  Held out;
   for (const auto& [unused, collection] : view.collections) {
     for (const auto& state : collection->shards) {
       for (const auto& [copy, place] : state.copies) {
-        if (place.node == node) ++out;
+        if (place.node != node) continue;
+        ++out.copies;
+        if (copy == state.primary) ++out.primaries;
       }
     }
   }
@@ -47,15 +49,9 @@ NodeList list_of(const ClusterView& view, const Liveness& liveness) {
     NodeReport report;
     report.record = node.record;
     report.up = !liveness.down.contains(id) && !liveness.dead.contains(id);
-    for (const auto& [unused, collection] : view.collections) {
-      for (const auto& state : collection->shards) {
-        for (const auto& [copy, place] : state.copies) {
-          if (place.node != id) continue;
-          ++report.copies;
-          if (copy == state.primary) ++report.primaries;
-        }
-      }
-    }
+    const auto held = held_by(view, id);
+    report.copies = held.copies;
+    report.primaries = held.primaries;
     out.nodes.push_back(std::move(report));
   }
   return out;

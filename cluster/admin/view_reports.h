@@ -8,8 +8,12 @@
 /// What a view says to people. Pure.
 namespace quiver::cluster {
 
-/// Copies of shards that a server has.
-std::uint64_t copies_at(const ClusterView& view, const NodeId& node);
+/// Copies of shards that a server has, and those of them that are primaries.
+struct Held {
+  std::uint64_t copies = 0;
+  std::uint64_t primaries = 0;
+};
+Held held_by(const ClusterView& view, const NodeId& node);
 
 /// The servers that are not removed, without what they say of themselves.
 NodeList list_of(const ClusterView& view, const Liveness& liveness);

@@ -1,12 +1,25 @@
 #include "service/operations/cluster_list_nodes.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "service/steer.h"
 
 namespace quiver::service {
 namespace {
+
+/// Nothing if it is not known of every shard: a part of them would pass for the whole.
+std::optional<std::uint64_t> points_of(std::uint64_t primaries, const thrift::NodeStatus& status) {
+  if (status.shards.size() < primaries) return std::nullopt;
+  std::uint64_t points = 0;
+  for (const auto& shard : status.shards) {
+    if (shard.state == "unknown") return std::nullopt;
+    points += shard.counts.points;
+  }
+  return points;
+}
 
 ClusterNode shown_node(const cluster::NodeReport& report) {
   ClusterNode out;
@@ -28,9 +41,7 @@ ClusterNode shown_node(const cluster::NodeReport& report) {
     out.disk_bytes_total = status.disk_bytes_total;
     out.disk_bytes_free = status.disk_bytes_free;
     out.uptime_ms = static_cast<std::uint64_t>(status.uptime.count());
-    std::uint64_t points = 0;
-    for (const auto& shard : status.shards) points += shard.counts.points;
-    out.points = points;
+    out.points = points_of(report.primaries, status);
   }
   if (!report.problem.empty()) out.problem = report.problem;
   return out;

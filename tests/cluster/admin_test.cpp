@@ -24,7 +24,7 @@ struct Cluster {
         Controller::Parts{node.store, *node.views, world.clock, judge}, node.id, often);
     admin = std::make_unique<NodeAdmin>(
         NodeAdmin::Parts{node.store, *node.views, *node.peers, *node.fan_out, *controller,
-                         world.clock, judge, nullptr},
+                         world.clock, judge},
         NodeAdmin::Options{5s, 50ms});
   }
   OperationReport ended(const std::string& operation) {

@@ -106,6 +106,18 @@ struct Cluster : World {
   FakeAdmin admin;
 };
 
+TEST_CASE("cluster_list_nodes: a part of the points does not pass for all", "[service]") {
+  Cluster world;
+  auto& shards = world.admin.nodes.nodes.front().status->shards;
+  SECTION("a shard that was not opened yet") {
+    shards.back().state = "unknown";
+  }
+  SECTION("a shard that the server does not tell of") {
+    shards.pop_back();
+  }
+  CHECK_FALSE(world.ok("cluster_list_nodes", Json::object())["nodes"][0].contains("points"));
+}
+
 TEST_CASE("cluster_list_nodes: says of each node what is known of it", "[service]") {
   Cluster world;
   const auto reply = world.ok("cluster_list_nodes", Json::object());
