@@ -206,9 +206,10 @@ net::awaitable<std::optional<HttpConnection::Asked>> HttpConnection::read_reques
   auto fault = co_await read_header(*parsing);
   if (!fault && parsing->parser.is_header_done()) fault = co_await read_body(*parsing, share);
   if (fault) {
+    const bool head_only = parsing->parser.get().method() == http::verb::head;
     parsing.reset();
     share.release();
-    co_await reject(std::move(*fault));
+    co_await reject(std::move(*fault), head_only);
     co_return std::nullopt;
   }
   if (!parsing->parser.is_done()) co_return std::nullopt;
@@ -448,10 +449,11 @@ net::awaitable<bool> HttpConnection::send(Parts parts, bool by_progress) {
 
 /// Replies, and ends the connection: where the next request begins is not known. What the client
 /// still sends is read for a moment, since closing on unread bytes would destroy the reply.
-net::awaitable<void> HttpConnection::reject(HttpResponse response) {
+net::awaitable<void> HttpConnection::reject(HttpResponse response, bool head_only) {
   constexpr std::chrono::milliseconds kLinger{500};
   constexpr std::size_t kLingerBytesMax = std::size_t{1} << 20;
   Writing writing;
+  writing.has_body = !head_only;
   writing.keep_alive = false;
   HttpExchange::Piece piece;
   piece.head = std::move(response);

@@ -102,7 +102,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string begin(Writing& writing, const HttpResponse& head, bool streams);
   Awaitable<bool> send_piece(Writing& writing, HttpExchange::Piece piece);
   Awaitable<bool> send(Parts parts, bool by_progress);
-  Awaitable<void> reject(HttpResponse response);
+  Awaitable<void> reject(HttpResponse response, bool head_only);
   Awaitable<void> rest(Clock::time_point until);
   void watch();
   Peer look();

@@ -240,6 +240,21 @@ TEST_CASE("HttpListener: what is not HTTP is refused", "[app][http]") {
   }
 }
 
+// RFC 9110 9.3.2: the client reads none, and would take a body for the next response.
+TEST_CASE("HttpListener: a HEAD that is refused is answered without a body", "[app][http]") {
+  Site site;
+  for (const std::string& bad : {std::string("HEAD / HTTP/1.1\r\n\r\n"),
+                                 "HEAD / HTTP/1.1\r\nHost: a\r\nX: " + std::string(8192, 'x')}) {
+    INFO(bad.substr(0, 40));
+    Socket client(site.port());
+    client.send(bad);
+    const Received refused = client.receive(true);
+    CHECK(refused.status >= 400);
+    CHECK(refused.header("content-length") != "0");
+    CHECK(client.ended());
+  }
+}
+
 TEST_CASE("HttpListener: a body in another coding than chunks is refused", "[app][http]") {
   Site site;
   for (const std::string coding : {"gzip, chunked", "gzip", "chunked\r\nTransfer-Encoding: gzip"}) {

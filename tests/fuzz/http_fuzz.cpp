@@ -9,16 +9,17 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <poll.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <spdlog/spdlog.h>
 
 #include "app/http_listener.h"
 #include "app/lanes.h"
@@ -47,16 +48,31 @@ void check_request(const HttpRequest& request) {
   }
 }
 
-/// Marks what the reader of the responses cannot know: that there is no body, or no good end.
+/// What the one connection asked for, in order: a response alone does not tell whether it has a
+/// body.
+class Methods {
+ public:
+  void add(const std::string& method) {
+    const std::lock_guard lock(mutex_);
+    methods_.push_back(method);
+  }
+  std::vector<std::string> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(methods_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> methods_;
+};
+
+/// Marks what the reader of the responses cannot know: that there is no good end.
 HttpResponse response_to(const HttpRequest& request, const char* mark = "none") {
-  HttpResponse response{200, {{"x-mark", mark}}, request.body};
-  if (request.method == "HEAD") response.headers["x-head"] = "1";
-  return response;
+  return {200, {{"x-mark", mark}}, request.body};
 }
 
 void reply(Lane& lane, const HttpRequest& request,
            const std::shared_ptr<HttpResponder>& responder) {
-  check_request(request);
   responder->on_gone([] {});
   switch (request.target.size() < 2 ? '\0' : request.target[1]) {
     case 's': {
@@ -78,6 +94,7 @@ void reply(Lane& lane, const HttpRequest& request,
 
 struct Site {
   Lane lane{{"late", 1, 4096}};
+  Methods methods;
   std::unique_ptr<HttpListener> listener;
 
   Site() {
@@ -88,6 +105,8 @@ struct Site {
     options.body_bytes_max = kBodyBytesMax;
     options.bodies_bytes_max = 2 * kBodyBytesMax;
     auto started = HttpListener::start(options, [this](const HttpRequest& request, auto responder) {
+      check_request(request);
+      methods.add(request.method);
       reply(lane, request, responder);
     });
     require(started.ok());
@@ -143,7 +162,10 @@ bool take_chunks(std::string_view& text) {
   }
 }
 
-void check_responses(std::string_view text) {
+/// `asked` has the methods of the requests that were handed over; a response behind theirs refuses
+/// what was no request, and is the last.
+void check_responses(std::string_view text, const std::vector<std::string>& asked) {
+  std::size_t answered = 0;
   while (!text.empty()) {
     require(text.rfind("HTTP/1.1 ", 0) == 0);
     const auto end = text.find("\r\n\r\n");
@@ -156,7 +178,10 @@ void check_responses(std::string_view text) {
     const bool closes = header(head, "Connection") == "close";
     const bool broken = header(head, "x-mark") == "broken";
     require(length.empty() || !chunked);
-    if (header(head, "x-head") == "1") {
+    const bool refuses = answered == asked.size();
+    const std::string method = refuses ? "" : asked[answered++];
+    if (refuses) require(closes);
+    if (method == "HEAD" || (refuses && text.empty())) {
       require(!closes || text.empty());
       continue;
     }
@@ -177,14 +202,15 @@ void check_responses(std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const Site site;
+  static Site site;
   if (size == 0) return 0;
   std::array<int, 2> ends{};
   require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
   require(site.listener->adopt(ends[1]).ok());
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const std::size_t piece = data[0] == 0 ? size : data[0];
-  check_responses(exchange(ends[0], bytes, piece));
+  const std::string received = exchange(ends[0], bytes, piece);
+  check_responses(received, site.methods.take());
   ::close(ends[0]);
   return 0;
 }
