@@ -78,6 +78,12 @@ std::optional<Error> refusal(const Json& answer) {
                "repeated unless the user asks for it"};
 }
 
+/// Whether what would go is there, and might be read at another time or on another day.
+bool cannot_be_read(const CallContext& call, const Error& error) {
+  return error.code == ErrorCode::Unavailable || error.code == ErrorCode::Corruption ||
+         (error.code == ErrorCode::DeadlineExceeded && call.check().ok());
+}
+
 }  // namespace
 
 bool Spent::spend(const std::string& question) {
@@ -104,10 +110,13 @@ Confirmed confirm(const service::Operation& operation, service::Executor& execut
   const service::Confirmation& needed = **wanted;
 
   const auto preview = executor.invoke(call.context, needed.preview, needed.preview_arguments);
-  if (!preview.ok()) return preview.error();
-  const auto question = needed.question(*preview);
+  const bool unseen =
+      !preview.ok() && !needed.unseen.empty() && cannot_be_read(call.context, preview.error());
+  if (!preview.ok() && !unseen) return preview.error();
+  const auto question =
+      unseen ? std::optional(service::Question{needed.unseen}) : needed.question(*preview);
   if (!question) return call.arguments;
-  Json subject = subject_of(*preview);
+  Json subject = unseen ? Json() : subject_of(*preview);
   const auto given = answer_to(*question, subject, call.inputs);
   if (!given) return ask(*question, std::move(subject));
   if (auto refused = refusal(given->answer)) return *std::move(refused);

@@ -24,6 +24,8 @@ struct Confirmation {
   Json preview_arguments = Json::object();
   /// Made of that reply; nothing: nothing would go, so nobody need be asked.
   std::function<std::optional<Question>(const Json& reply)> question;
+  /// Asked instead if what would go cannot be read now; empty: then the call fails as the preview.
+  std::string unseen;
   /// The arguments of the call once a person has said yes.
   Json confirmed = Json::object();
 };

@@ -21,6 +21,8 @@ std::optional<Confirmation> confirmation(const CollectionDeleteRequest& request,
                         counted(points, "point", "points") + "?",
                     points};
   };
+  confirmation.unseen = "Delete the collection " + shown(request.collection) +
+                        " for ever? How many points are in it cannot be told now.";
   confirmation.confirmed = arguments;
   confirmation.confirmed["confirm"] = request.collection;
   return confirmation;

@@ -79,7 +79,7 @@ std::vector<Figures> grow_and_shrink(Case one, std::uint64_t seeds) {
     step(cluster, fewest_moves(cluster.copies()), figures[0]);
     cluster.add_node(4);
     step(cluster, fewest_moves(cluster.copies()), figures[1]);
-    for (const std::uint64_t leaver : {1, 4}) {
+    for (const std::uint64_t leaver : {1U, 4U}) {
       auto smaller = cluster;
       const auto held = smaller.held_by(leaver);
       smaller.set_state(leaver, NodeState::Draining);

@@ -170,6 +170,36 @@ TEST_CASE("confirm: a yes is for one deletion of one collection", "[mcp][confirm
   CHECK(desk.destroyed.size() == 1);
 }
 
+TEST_CASE("confirm: what cannot be read can be deleted, by who knows that", "[mcp][confirm]") {
+  Desk desk;
+  const Json arguments{{"collection", "docs"}};
+  const auto code =
+      GENERATE(ErrorCode::Unavailable, ErrorCode::Corruption, ErrorCode::DeadlineExceeded);
+  desk.fault = Error{code, "shard 1 on server b: it is down"};
+  const Json asked = desk.modern("collection_delete", arguments)["result"];
+  CHECK(asked["resultType"] == "input_required");
+  CHECK(message_of(asked) ==
+        "Delete the collection \"docs\" for ever? How many points are in it cannot be told now.");
+  CHECK(desk.destroyed.empty());
+  if (GENERATE(false, true)) {
+    // Now it can be told.
+    desk.fault.reset();
+    const Json again = desk.answered("collection_delete", arguments, asked, kYes);
+    CHECK(message_of(again) == "Delete the collection \"docs\" for ever, with 37 points?");
+    CHECK(desk.destroyed.empty());
+  } else {
+    const Json done = desk.answered("collection_delete", arguments, asked, kYes);
+    CHECK(done["structuredContent"]["deleted"] == true);
+    CHECK(desk.destroyed == std::vector<Json>{{{"collection", "docs"}, {"confirm", "docs"}}});
+  }
+  // A filter may match anything: there nobody can know what would go.
+  desk.executor.on("memory_delete", [code](const CallContext&, const Json&) -> Result<Json> {
+    return Error{code, "shard 1 on server b: it is down"};
+  });
+  const Json refused = desk.modern("memory_delete", {{"filter", {{"lang", "go"}}}})["result"];
+  CHECK(refused["isError"] == true);
+}
+
 TEST_CASE("confirm: nobody is asked when nothing would go", "[mcp][confirm]") {
   Desk desk;
   const Json filter{{"lang", "go"}};

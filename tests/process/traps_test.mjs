@@ -136,7 +136,7 @@ test('trap 6: a client that is killed cancels a modern call, not a legacy one', 
   const session = await legacySession(url, '2025-06-18');
   for (const [era, items, request, stored] of [
     ['modern', longRead('Volume', 256), modern, 0],
-    ['legacy', longRead('Volume', 24), (...args) => session.call(...args), 24],
+    ['legacy', longRead('Volume', 96), (...args) => session.call(...args), 96],
   ]) {
     await ok(url, 'collection_create', { name: era });
     await atRest(pid);
