@@ -95,6 +95,45 @@ test('three servers are one; one of them dies and returns', { timeout: 600_000 }
   assert.equal((await again.exit()).code, 0);
 });
 
+test('a server that stands still holds nobody up', { timeout: 300_000 }, async (t) => {
+  const cluster = await dev(t, 3);
+  const [a, b, c] = cluster.nodes;
+  const all = points(120);
+  const [{ vector }] = all;
+  await makePond(a);
+  await fill(a, all);
+  process.kill(c.pid, 'SIGSTOP');
+  // Sent while it still counts as up: its socket takes the calls, and nothing comes back.
+  const [part, whole] = await Promise.all([
+    ok(a, 'vector_search', search(vector, { allow_partial: true })),
+    refused(b, 'vector_search', search(vector)),
+  ]);
+  assert.equal(part.missing_shards.length, 2);
+  for (const { reason } of part.missing_shards) assert.ok(reason.includes(c.label), reason);
+  const missing = new Set(part.missing_shards.map(({ shard }) => shard));
+  assert.equal(missing.size, 2);
+  // What is left is what is nearest among the points of the other shards, in order.
+  const order = nearest(all, vector, all.length);
+  const places = ids(part).map((id) => order.indexOf(id));
+  assert.deepEqual(places, places.toSorted((x, y) => x - y));
+  assert.equal(new Set(places).size, 10);
+  assert.match(whole, /unavailable/i);
+  assert.ok(whole.includes(c.label), whole);
+  await until(async () => {
+    const { nodes } = await ok(a, 'cluster_list_nodes');
+    return nodes.every(({ name, up }) => up === (name !== c.label));
+  }, `${a.label} lists ${c.label} as down`);
+
+  process.kill(c.pid, 'SIGCONT');
+  for (const node of cluster.nodes) {
+    const found = await until(async () => {
+      const answer = await tool(node, 'vector_search', search(vector));
+      return !answer.isError && answer.structuredContent;
+    }, `${node.label} answers`);
+    assert.deepEqual(ids(found), nearest(all, vector, 10));
+  }
+});
+
 test('reads and writes go on without etcd', { timeout: 600_000 }, async (t) => {
   const cluster = await dev(t, 3);
   const [a, b, c] = cluster.nodes;
