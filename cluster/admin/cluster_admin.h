@@ -31,6 +31,13 @@ struct NodeList {
   std::vector<NodeReport> nodes;
 };
 
+/// What is asked about; empty: all.
+struct ShardScope {
+  std::string collection = {};
+  /// Id or label.
+  std::string node = {};
+};
+
 struct ShardReport {
   std::string collection;
   ShardId shard{0};
@@ -96,11 +103,12 @@ class ClusterAdmin {
  public:
   virtual ~ClusterAdmin() = default;
 
-  /// Asks all servers at once; those that do not answer soon are listed with the reason.
-  virtual Result<NodeList> list_nodes(const CallContext& call) = 0;
-  /// Of one collection, or of all. Errors: NotFound.
+  /// Asks the server of that id or label, or all at once for an empty one; those that do not answer
+  /// soon are listed with the reason. Errors: NotFound.
+  virtual Result<NodeList> list_nodes(const CallContext& call, const std::string& node) = 0;
+  /// The shards of the scope, beside the load of all servers. Errors: NotFound.
   virtual Result<ShardDistribution> shard_distribution(const CallContext& call,
-                                                       const std::string& collection) = 0;
+                                                       const ShardScope& scope) = 0;
   /// Without `plan_id`: what would be done. With it: does exactly that.
   ///
   /// Errors: FailedPrecondition if that is not the plan any more, or shards are moving; those of

@@ -2,15 +2,15 @@
 
 namespace quiver::cluster {
 
-Result<NodeList> JoinedAdmin::list_nodes(const CallContext& call) {
+Result<NodeList> JoinedAdmin::list_nodes(const CallContext& call, const std::string& node) {
   QV_TRY(const auto admin, find_());
-  return admin->list_nodes(call);
+  return admin->list_nodes(call, node);
 }
 
 Result<ShardDistribution> JoinedAdmin::shard_distribution(const CallContext& call,
-                                                          const std::string& collection) {
+                                                          const ShardScope& scope) {
   QV_TRY(const auto admin, find_());
-  return admin->shard_distribution(call, collection);
+  return admin->shard_distribution(call, scope);
 }
 
 Result<RebalanceAnswer> JoinedAdmin::rebalance(const CallContext& call,

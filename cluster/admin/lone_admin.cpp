@@ -13,15 +13,15 @@ Error no_cluster() {
 
 }  // namespace
 
-Result<NodeList> LoneAdmin::list_nodes(const CallContext& /*call*/) {
+Result<NodeList> LoneAdmin::list_nodes(const CallContext& /*call*/, const std::string& node) {
   QV_TRY(const auto view, view_());
-  return list_of(*view, Liveness{});
+  return list_of(*view, Liveness{}, node);
 }
 
 Result<ShardDistribution> LoneAdmin::shard_distribution(const CallContext& /*call*/,
-                                                        const std::string& collection) {
+                                                        const ShardScope& scope) {
   QV_TRY(const auto view, view_());
-  return shards_of(*view, Liveness{}, collection);
+  return shards_of(*view, Liveness{}, scope);
 }
 
 Result<RebalanceAnswer> LoneAdmin::rebalance(const CallContext& /*call*/,

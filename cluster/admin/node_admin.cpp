@@ -71,10 +71,10 @@ void NodeAdmin::hurry(const CallContext& call) {
   }
 }
 
-Result<NodeList> NodeAdmin::list_nodes(const CallContext& call) {
+Result<NodeList> NodeAdmin::list_nodes(const CallContext& call, const std::string& node) {
   QV_CHECK(call.check());
   const auto view = parts_.views.current();
-  auto out = list_of(*view, parts_.liveness(*view));
+  QV_TRY(auto out, list_of(*view, parts_.liveness(*view), node));
   thrift::NodeCall asked;
   asked.context = call;
   asked.epoch = view->epoch;
@@ -82,24 +82,24 @@ Result<NodeList> NodeAdmin::list_nodes(const CallContext& call) {
   if (call.deadline) until = std::min(until, *call.deadline);
   asked.context.deadline = until;
   parts_.fan_out.run(out.nodes.size(), [&](std::size_t i) {
-    auto& node = out.nodes[i];
-    const auto client = parts_.peers.client(*view, node.record.id);
+    auto& one = out.nodes[i];
+    const auto client = parts_.peers.client(*view, one.record.id);
     auto status =
         client.ok() ? (*client)->status(asked).result : Result<thrift::NodeStatus>(client.error());
     if (status.ok()) {
-      node.status = std::move(status).value();
+      one.status = std::move(status).value();
     } else {
-      node.problem = status.error().message;
+      one.problem = status.error().message;
     }
   });
   return out;
 }
 
 Result<ShardDistribution> NodeAdmin::shard_distribution(const CallContext& call,
-                                                        const std::string& collection) {
+                                                        const ShardScope& scope) {
   QV_CHECK(call.check());
   const auto view = parts_.views.current();
-  return shards_of(*view, parts_.liveness(*view), collection);
+  return shards_of(*view, parts_.liveness(*view), scope);
 }
 
 Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
@@ -159,7 +159,7 @@ Result<std::string> NodeAdmin::move_shard(const CallContext& call,
   if (there) return id;
   QV_TRY(const auto view, fresh_view(call));
   QV_TRY(const auto to, node_named(*view, request.to));
-  QV_TRY(auto wanted, shards_of(*view, parts_.liveness(*view), request.collection));
+  QV_TRY(auto wanted, shards_of(*view, parts_.liveness(*view), {request.collection}));
   const auto shard =
       std::find_if(wanted.shards.begin(), wanted.shards.end(), [&](const ShardReport& one) {
         return one.collection == request.collection && one.shard == request.shard;

@@ -32,9 +32,9 @@ class NodeAdmin final : public ClusterAdmin {
   };
   NodeAdmin(Parts parts, const Options& options);
 
-  Result<NodeList> list_nodes(const CallContext& call) override;
+  Result<NodeList> list_nodes(const CallContext& call, const std::string& node) override;
   Result<ShardDistribution> shard_distribution(const CallContext& call,
-                                               const std::string& collection) override;
+                                               const ShardScope& scope) override;
   Result<RebalanceAnswer> rebalance(const CallContext& call,
                                     const std::optional<std::string>& plan_id) override;
   Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;

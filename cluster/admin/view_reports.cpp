@@ -1,5 +1,7 @@
 #include "cluster/admin/view_reports.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/text.h"
@@ -25,6 +27,11 @@ std::string listed(const std::vector<std::string>& names) {
   return out;
 }
 
+bool is_on(const ShardState& shard, const NodeId& node) {
+  return std::any_of(shard.copies.begin(), shard.copies.end(),
+                     [&](const auto& copy) { return copy.second.node == node; });
+}
+
 }  // namespace
 
 Held held_by(const ClusterView& view, const NodeId& node) {
@@ -41,11 +48,17 @@ Held held_by(const ClusterView& view, const NodeId& node) {
   return out;
 }
 
-NodeList list_of(const ClusterView& view, const Liveness& liveness) {
+Result<NodeList> list_of(const ClusterView& view, const Liveness& liveness,
+                         const std::string& wanted) {
+  std::optional<NodeId> only;
+  if (!wanted.empty()) {
+    QV_TRY(auto node, node_named(view, wanted));
+    only = std::move(node.id);
+  }
   NodeList out;
   out.epoch = view.epoch;
   for (const auto& [id, node] : view.nodes) {
-    if (node.record.state == NodeState::Removed) continue;
+    if (node.record.state == NodeState::Removed || (only && id != *only)) continue;
     NodeReport report;
     report.record = node.record;
     report.up = !liveness.down.contains(id) && !liveness.dead.contains(id);
@@ -58,7 +71,13 @@ NodeList list_of(const ClusterView& view, const Liveness& liveness) {
 }
 
 Result<ShardDistribution> shards_of(const ClusterView& view, const Liveness& liveness,
-                                    const std::string& collection) {
+                                    const ShardScope& scope) {
+  const auto& collection = scope.collection;
+  std::optional<NodeId> only;
+  if (!scope.node.empty()) {
+    QV_TRY(auto node, node_named(view, scope.node));
+    only = std::move(node.id);
+  }
   ShardDistribution out{distribution_of(view, liveness), {}};
   if (!collection.empty() && view.find_collection(collection) == nullptr) {
     std::vector<std::string> names;
@@ -70,6 +89,7 @@ Result<ShardDistribution> shards_of(const ClusterView& view, const Liveness& liv
   for (const auto& [known, one] : view.collections) {
     if (!collection.empty() && known != collection) continue;
     for (std::uint32_t i = 0; i < one->shards.size(); ++i) {
+      if (only && !is_on(one->shards[i], *only)) continue;
       out.shards.push_back({known, ShardId{i}, one->shards[i]});
     }
   }

@@ -15,11 +15,13 @@ struct Held {
 };
 Held held_by(const ClusterView& view, const NodeId& node);
 
-/// The servers that are not removed, without what they say of themselves.
-NodeList list_of(const ClusterView& view, const Liveness& liveness);
-/// Errors: NotFound naming the collections there are.
+/// The server of that id or label, or for an empty one all that are not removed, without what they
+/// say of themselves. Errors: those of node_named().
+Result<NodeList> list_of(const ClusterView& view, const Liveness& liveness,
+                         const std::string& wanted);
+/// Errors: NotFound naming the collections there are; those of node_named().
 Result<ShardDistribution> shards_of(const ClusterView& view, const Liveness& liveness,
-                                    const std::string& collection);
+                                    const ShardScope& scope);
 /// The server of that id or label that is not removed. Errors: NotFound naming those there are.
 Result<NodeRecord> node_named(const ClusterView& view, const std::string& wanted);
 

@@ -13,7 +13,7 @@ Result<NodeStatusResponse> node_status(const CallContext& call, Engine& engine,
     for (const auto& spec : collections) response.shards += spec.shard_count;
     return response;
   }
-  QV_TRY(const auto spread, engine.cluster->shard_distribution(call, ""));
+  QV_TRY(const auto spread, engine.cluster->shard_distribution(call, {}));
   response.epoch = spread.nodes.epoch;
   response.shards = spread.shards.size();
   response.copies_missing = spread.nodes.copies_missing;

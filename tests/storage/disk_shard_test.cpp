@@ -193,7 +193,7 @@ TEST_CASE("DiskShard: equally near points come in order of id, and so do the fir
           "[storage][shard]") {
   Fixture f;
   UpsertPoints upsert;
-  for (const std::uint64_t id : {5, 3, 9, 1}) {
+  for (const std::uint64_t id : {5U, 3U, 9U, 1U}) {
     upsert.points.push_back(point_of(PointId(id), {1, 1}));
   }
   upsert.points.push_back(point_of(*PointId::from_text("4"), {1, 1}));
@@ -282,7 +282,7 @@ TEST_CASE("DiskShard: a page of points with rare matches is found by their slots
           "[storage][shard]") {
   Fixture f;
   auto upsert = line(1, 1000);
-  for (const std::size_t i : {10, 500, 900}) upsert.points[i].payload["rare"] = true;
+  for (const std::size_t i : {10U, 500U, 900U}) upsert.points[i].payload["rare"] = true;
   REQUIRE(f.shard.write(upsert).ok());
   ScrollQuery query;
   query.filter = filter_of({{"rare", true}});

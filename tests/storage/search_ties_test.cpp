@@ -101,7 +101,7 @@ class Crowd {
 
 TEST_CASE("ties: a scan gives the first by score and id", "[storage][shard][ties]") {
   Crowd crowd(1500, 4000);
-  for (const std::size_t k : {1, 2, 10, 99, 400, 1000}) {
+  for (const std::size_t k : {1U, 2U, 10U, 99U, 400U, 1000U}) {
     for (const float x : {0.0F, 2.0F, 2.5F}) {
       CAPTURE(k, x);
       CHECK(crowd.found(x, k, false, true) == crowd.expected(x, k, false));
@@ -114,7 +114,7 @@ TEST_CASE("ties: a scan gives the first by score and id", "[storage][shard][ties
 TEST_CASE("ties: a walk that cannot hold all that tie falls back to the scan",
           "[storage][shard][ties]") {
   Crowd crowd(1500, 100);
-  for (const std::size_t k : {1, 2, 10, 99, 400, 1000}) {
+  for (const std::size_t k : {1U, 2U, 10U, 99U, 400U, 1000U}) {
     CAPTURE(k);
     CHECK(crowd.found(0, k, false, true) == crowd.expected(0, k, false));
     CHECK(crowd.found(2.5F, k, false, true) == crowd.expected(2.5F, k, false));
