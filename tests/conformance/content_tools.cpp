@@ -57,7 +57,7 @@ Outcome<ToolResult> log_three_times(Call& call) {
 }
 
 Outcome<ToolResult> report_progress(Call& call) {
-  for (const std::uint64_t done : {0, 50, 100}) {
+  for (const std::uint64_t done : {0U, 50U, 100U}) {
     if (done > 0) {
       if (const Status over = pause(call, milliseconds(50)); !over.ok()) {
         return mcp::failed_result(over.error());
