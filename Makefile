@@ -58,7 +58,7 @@ coverage:
 	@scripts/coverage
 
 asan tsan:
-	@scripts/setup test
+	@scripts/setup sanitize
 	@cmake --preset $@ >/dev/null
 	@cmake --build --preset $@ -j $(JOBS)
 	@ctest --preset $@ -j $(JOBS)
