@@ -71,9 +71,11 @@ Error gone() {
 struct LocalReplica::Pending {
   RequestId request_id;
   WriteRequest& request;
-  /// In the group that is being committed: the outcome is on its way.
+  /// In the group that is being committed: all but `done` is the leader's.
   bool taken = false;
-  std::optional<Result<MutationResult>> result;
+  std::optional<Result<MutationResult>> result = std::nullopt;
+  /// The result is there, and nobody else looks at this any more.
+  bool done = false;
 };
 
 Result<std::unique_ptr<LocalReplica>> LocalReplica::open(std::unique_ptr<storage::Shard> shard) {
@@ -83,10 +85,10 @@ Result<std::unique_ptr<LocalReplica>> LocalReplica::open(std::unique_ptr<storage
 }
 
 Result<MutationResult> LocalReplica::write(const CallContext& call, WriteRequest&& request) {
-  Pending mine{call.request_id, request, false, std::nullopt};
+  Pending mine{call.request_id, request};
   std::unique_lock lock(mutex_);
   queue_.push_back(&mine);
-  while (!mine.result) {
+  while (!mine.done) {
     if (!mine.taken) {
       auto status = retired_ ? Status(gone()) : call.check();
       if (!status.ok()) {
@@ -167,6 +169,7 @@ void LocalReplica::lead(std::unique_lock<std::mutex>& lock) {
     }
   }
   lock.lock();
+  for (auto* pending : group) pending->done = true;
   leading_ = false;
   changed_.notify_all();
 }

@@ -3,10 +3,14 @@
 #include "app/lanes.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <stdexcept>
+#include <string>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -22,6 +26,24 @@ std::size_t threads_of_process() {
     ++count;
   }
   return count;
+}
+
+/// Those there are when the system has put away what has ended: a thread that was joined is listed
+/// for a moment longer.
+std::size_t settled_threads() {
+  const auto listed_dead = [] {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream file(entry.path() / "stat");
+      std::string stat;
+      if (!std::getline(file, stat)) return true;
+      const char state = stat.at(stat.rfind(") ") + 2);
+      if (state == 'X' || state == 'Z') return true;
+    }
+    return false;
+  };
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (listed_dead() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  return threads_of_process();
 }
 
 /// Work that waits until it is let go.
@@ -59,7 +81,9 @@ class Held {
 };
 
 TEST_CASE("Lane: threads start with the work, never more than asked for", "[app]") {
-  const std::size_t before = threads_of_process();
+  // An analyser starts one of its own beside the first.
+  std::thread([] {}).join();
+  const std::size_t before = settled_threads();
   Held held;
   Lane lane({"test", 3, 10});
   CHECK(threads_of_process() == before);
@@ -71,7 +95,7 @@ TEST_CASE("Lane: threads start with the work, never more than asked for", "[app]
   held.release();
   lane.stop();
   CHECK(held.done() == 6);
-  CHECK(threads_of_process() == before);
+  CHECK(settled_threads() == before);
 }
 
 TEST_CASE("Lane: an idle thread is used before another is started", "[app]") {

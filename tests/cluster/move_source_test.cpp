@@ -264,8 +264,10 @@ TEST_CASE("MoveSource: an open hand-over blocks the shard until it is decided", 
     CHECK(s.world.state("notes").primary == s.call.copy);
   }
   SECTION("the server stops before it is known") {
-    s.from->kill();
+    s.from->source->close();
+    s.from->host->close();
     CHECK_FALSE(write.get());
+    s.from->kill();
     silent = false;
     s.from->start();
     CHECK(s.from->collection("notes")->upsert(within(10s), {point(5)}).ok());

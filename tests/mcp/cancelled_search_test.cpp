@@ -25,6 +25,7 @@
 #include "mcp/product_offer.h"
 #include "mcp/stdio_transport.h"
 #include "service/registry.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/temp_dir.h"
 
 namespace quiver::mcp {
@@ -38,11 +39,7 @@ constexpr std::chrono::milliseconds kStopsWithin{100};
 /// What they would use together if they went on.
 constexpr std::chrono::milliseconds kWhole{1'200};
 constexpr std::size_t kDimension = 96;
-#ifdef __SANITIZE_THREAD__
-constexpr std::size_t kPoints = 34'000;
-#else
-constexpr std::size_t kPoints = 340'000;
-#endif
+constexpr std::size_t kPoints = test::kSanitized ? 34'000 : 340'000;
 
 std::chrono::nanoseconds cpu_time() {
   timespec time{};
