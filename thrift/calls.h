@@ -31,8 +31,9 @@ struct NodeIdentity {
 
 /// What a connection is used for. Each purpose has connections and a share of the server's threads
 /// of its own: a flood of one cannot hold up another.
-enum class Purpose : std::uint8_t { Control = 1, Search = 2, Write = 3, Bulk = 4 };
-inline constexpr std::size_t kPurposes = 4;
+/// Health has the signs of life alone: nothing that takes long may make a living node look dead.
+enum class Purpose : std::uint8_t { Control = 1, Search = 2, Write = 3, Bulk = 4, Health = 5 };
+inline constexpr std::size_t kPurposes = 5;
 
 /// What goes with every call to another node.
 struct NodeCall {

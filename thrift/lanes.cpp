@@ -4,9 +4,11 @@
 
 namespace quiver::thrift {
 
-Lanes::Lanes(const ServerOptions& options)
-    : bounds_{options.greeting_connections, options.connections.control, options.connections.search,
-              options.connections.write, options.connections.bulk} {}
+Lanes::Lanes(const ServerOptions& options) : bounds_{options.greeting_connections} {
+  for (std::size_t i = 1; i <= kPurposes; ++i) {
+    bounds_[i] = options.connections.of(static_cast<Purpose>(i));
+  }
+}
 
 std::optional<Lanes::Place> Lanes::enter(std::size_t lane) {
   const MutexLock lock(mutex_);

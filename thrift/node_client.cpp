@@ -278,7 +278,7 @@ Reply<HeartbeatEcho> NodeClient::ping(const NodeCall& call, const Heartbeat& hea
   QV_CHECK(check_name(heartbeat.state, "state"));
   wire::Heartbeat request;
   request.state = heartbeat.state;
-  const Plan plan{Purpose::Control, Kind::Read, call, nullptr};
+  const Plan plan{Purpose::Health, Kind::Read, call, nullptr};
   wire::HeartbeatReply answer;
   if (auto lost = carry(plan, Talk([&](Connection::Wire& peer, const wire::CallHeader& header) {
                           peer.ping(answer, header, request);

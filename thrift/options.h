@@ -16,6 +16,7 @@ struct PerPurpose {
   std::size_t search = 0;
   std::size_t write = 0;
   std::size_t bulk = 0;
+  std::size_t health = 0;
 
   std::size_t of(Purpose purpose) const noexcept {
     switch (purpose) {
@@ -23,6 +24,7 @@ struct PerPurpose {
       case Purpose::Search: return search;
       case Purpose::Write: return write;
       case Purpose::Bulk: return bulk;
+      case Purpose::Health: return health;
     }
     return 0;
   }
@@ -40,7 +42,7 @@ struct SecurityOptions {
 
 struct ClientOptions {
   /// Most connections to one peer.
-  PerPurpose connections{4, 32, 16, 4};
+  PerPurpose connections{4, 32, 16, 4, 1};
   /// A connection that was unused for so long is closed. Less than ServerOptions::idle_time.
   std::chrono::milliseconds idle_time{60'000};
   /// To reach a peer and greet it; the call's deadline holds too.
@@ -61,7 +63,7 @@ struct ServerOptions {
   std::uint16_t port = 0;
   bool allow_public = false;
   /// Most connections, each with a thread of its own. The next is refused.
-  PerPurpose connections{64, 256, 128, 32};
+  PerPurpose connections{64, 256, 128, 32, 64};
   /// Most connections that have not greeted yet.
   std::size_t greeting_connections = 64;
   /// For a new connection to show who it is.

@@ -272,7 +272,7 @@ void WireHandler::join(wire::JoinReply& out, const wire::CallHeader& header,
 
 void WireHandler::ping(wire::HeartbeatReply& out, const wire::CallHeader& header,
                        const wire::Heartbeat& request) {
-  on_node(header, Purpose::Control, [&](const NodeCall& call) -> Answered {
+  on_node(header, Purpose::Health, [&](const NodeCall& call) -> Answered {
     QV_CHECK(check_name(request.state, "state"));
     const auto reply = context_.handler.ping(call, Heartbeat{request.state});
     if (!reply.ok()) return failed(reply);

@@ -139,7 +139,7 @@ int main(int argc, char** argv) {
       thrift::PeerAddress{"127.0.0.1", server->port(), "server"}, security,
       std::chrono::milliseconds(3000));
   thrift::ClientOptions options;
-  options.connections = {16, 16, 16, 4};
+  options.connections = {16, 16, 16, 4, 1};
   thrift::NodeClient client(dialer, options);
 
   thrift::ShardCall call;

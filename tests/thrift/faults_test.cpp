@@ -329,7 +329,7 @@ TEST_CASE("ConnectionPool: waiting for a connection obeys the deadline", "[thrif
     return Done{};
   };
   thrift::ClientOptions options;
-  options.connections = {1, 2, 1, 1};
+  options.connections = {1, 2, 1, 1, 1};
   const auto client = world.client(options);
   std::vector<std::thread> callers;
   std::atomic<int> served{0};

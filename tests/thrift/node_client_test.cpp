@@ -272,7 +272,7 @@ TEST_CASE("NodeClient: the errors of the peer come through with their hints", "[
   all(client->status(node));
   // A refusal is an answer: nothing was repeated, and each purpose kept its connection.
   CHECK(world.handler.calls("search") == 1);
-  CHECK(world.greetings == 4);
+  CHECK(world.greetings == 5);
 }
 
 TEST_CASE("NodeClient: what cannot be carried is refused at once", "[thrift]") {
@@ -313,7 +313,7 @@ TEST_CASE("NodeClient: a handler that throws is an internal error, and no end", 
 TEST_CASE("NodeClient: 300 MB in each direction over one connection", "[thrift]") {
   World world;
   thrift::ClientOptions options;
-  options.connections = {1, 1, 1, 1};
+  options.connections = {1, 1, 1, 1, 1};
   const auto client = world.client(options);
   Builder random(4);
   UpsertPoints upsert;
@@ -377,7 +377,7 @@ TEST_CASE("ClientPool: one client a peer, closed when idle, forgotten when gone"
   CHECK(eventually([&] { return pool.connections() == 0; }));
   CHECK(eventually([&] {
     return world.server->connections(thrift::Purpose::Search) == 0 &&
-           world.server->connections(thrift::Purpose::Control) == 0;
+           world.server->connections(thrift::Purpose::Health) == 0;
   }));
   CHECK(client->stats(within(5s)).ok());
   pool.forget("server");

@@ -94,7 +94,7 @@ TEST_CASE("NodeServer: those who cannot say who they are are refused", "[thrift]
     CHECK(stranger.hello_code() == code_of(ErrorCode::InvalidArgument));
   }
   SECTION("no known purpose") {
-    stranger.hello.purpose = GENERATE(0, 5);
+    stranger.hello.purpose = GENERATE(0, 6);
     CHECK(stranger.hello_code() == code_of(ErrorCode::InvalidArgument));
   }
   SECTION("a short nonce") {
@@ -320,7 +320,7 @@ TEST_CASE("NodeServer: a peer that does not read its answer is cut", "[thrift]")
 
 TEST_CASE("NodeServer: full lanes refuse, and leave the others alone", "[thrift]") {
   ServerOptions options;
-  options.connections = {1, 2, 1, 1};
+  options.connections = {1, 2, 1, 1, 1};
   World world(options);
   auto first = dial(world, Purpose::Search);
   auto second = dial(world, Purpose::Search);
@@ -347,7 +347,7 @@ TEST_CASE("NodeServer: strangers fill no more than their own places", "[thrift]"
   ServerOptions options;
   options.greeting_connections = 2;
   World world(options);
-  auto known = dial(world, Purpose::Control).value();
+  auto known = dial(world, Purpose::Health).value();
   const auto one = RawSocket::to(world.server->port());
   const auto two = RawSocket::to(world.server->port());
   CHECK(eventually([&] { return world.server->strangers() == 2; }));
@@ -361,32 +361,37 @@ TEST_CASE("NodeServer: strangers fill no more than their own places", "[thrift]"
   CHECK(reply.node.id == "server");
 }
 
-TEST_CASE("NodeServer: a flood of searches does not hold up a heartbeat", "[thrift]") {
+TEST_CASE("NodeServer: a flood of calls does not hold up a heartbeat", "[thrift]") {
   ServerOptions options;
-  options.connections = {2, 8, 2, 2};
+  options.connections = {8, 8, 2, 2, 1};
   World world(options);
+  const std::string flood = GENERATE("search", "status");
   std::atomic<bool> release{false};
   std::atomic<int> inside{0};
   world.handler.before = [&](const std::string& method, const auto&) -> thrift::Answered {
-    if (method != "search") return Done{};
+    if (method != flood) return Done{};
     ++inside;
     while (!release) std::this_thread::sleep_for(1ms);
     return Done{};
   };
   thrift::ClientOptions many;
-  many.connections = {1, 8, 1, 1};
+  many.connections = {8, 8, 1, 1, 1};
   const auto client = world.client(many);
-  std::vector<std::thread> searches;
+  std::vector<std::thread> callers;
   for (int i = 0; i < 20; ++i) {
-    searches.emplace_back([&] {
-      static_cast<void>(client->search(within(60s), {{1.0F}, 1, 0, false, {}, {}}));
+    callers.emplace_back([&] {
+      if (flood == "search") {
+        static_cast<void>(client->search(within(60s), {{1.0F}, 1, 0, false, {}, {}}));
+      } else {
+        static_cast<void>(client->status(within(60s, thrift::NodeCall{})));
+      }
     });
   }
   CHECK(eventually([&] { return inside == 8; }));
   CHECK(client->ping(within(20s, thrift::NodeCall{}), {"active"}).ok());
   CHECK(client->write(within(20s), Mutation(ErasePoints{})).ok());
   release = true;
-  for (auto& search : searches) search.join();
+  for (auto& caller : callers) caller.join();
   CHECK(inside == 20);
 }
 
