@@ -30,6 +30,8 @@ class RemoteReplica final : public Replica {
  public:
   struct Way {
     std::shared_ptr<thrift::NodeClient> client;
+    /// Whether this server may write at all.
+    const ShardHost& host;
     CallsUnderWay& calls;
     NodeId node;
     /// Goes in front of what only the server can be blamed for.
@@ -39,6 +41,7 @@ class RemoteReplica final : public Replica {
   RemoteReplica(Way way, thrift::ShardCall call) : way_(std::move(way)), call_(std::move(call)) {}
 
   Result<MutationResult> write(const CallContext& call, WriteRequest&& request) override {
+    QV_CHECK(way_.host.check_writable());
     return ask<MutationResult>(
         call, [&](const thrift::ShardCall& with) { return way_.client->write(with, request); });
   }
@@ -104,7 +107,7 @@ class RemoteReplica final : public Replica {
 }  // namespace
 
 ClusterCopies::ClusterCopies(ShardHost& host, Peers& peers, CallsUnderWay& calls, NodeId self)
-    : local_(host, self), peers_(peers), calls_(calls), self_(std::move(self)) {}
+    : host_(host), local_(host, self), peers_(peers), calls_(calls), self_(std::move(self)) {}
 
 Result<std::unique_ptr<Replica>> ClusterCopies::primary(const ClusterView& view,
                                                         const CollectionView& collection,
@@ -125,7 +128,8 @@ Result<std::unique_ptr<Replica>> ClusterCopies::primary(const ClusterView& view,
   std::string label = "shard " + std::to_string(raw(shard)) + " on server " +
                       view.find_node(*node)->record.label + ": ";
   return std::unique_ptr<Replica>(std::make_unique<RemoteReplica>(
-      RemoteReplica::Way{std::move(client), calls_, *node, std::move(label)}, std::move(call)));
+      RemoteReplica::Way{std::move(client), host_, calls_, *node, std::move(label)},
+      std::move(call)));
 }
 
 Status ClusterCopies::create(const CallContext& call, const ClusterView& view, const NodeId& node,

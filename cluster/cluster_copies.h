@@ -11,6 +11,9 @@ namespace quiver::cluster {
 /// A call to a server that is down, or that goes down before it answers, fails with Unavailable; a
 /// write that may have taken effect with DeadlineExceeded.
 ///
+/// As long as `host` refuses writes no write is sent to others either: so a call that concerns
+/// several shards is not carried out in part.
+///
 /// Threads: any. `host`, `peers` and `calls` must outlive it.
 class ClusterCopies final : public Copies {
  public:
@@ -23,6 +26,7 @@ class ClusterCopies final : public Copies {
                 const CollectionSpec& spec, ShardId shard, const CopyId& copy) override;
 
  private:
+  const ShardHost& host_;
   LocalCopies local_;
   Peers& peers_;
   CallsUnderWay& calls_;

@@ -14,6 +14,9 @@ constexpr std::size_t kFanOutThreads = 32;
 // What failed is tried again, though nothing has changed.
 constexpr std::chrono::seconds kTidyEvery{30};
 constexpr std::chrono::seconds kTidyTime{60};
+constexpr const char* kReadsOnly =
+    "this server was started while the coordination store could not be reached: it refuses writes "
+    "until it has reached it, since only the store knows what has changed meanwhile";
 
 }  // namespace
 
@@ -22,6 +25,8 @@ ClusterHome::ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const C
       clock_(clock),
       self_{parts_.self.id},
       views_(std::move(views)),
+      keeper_(*views_,
+              {parts_.facts.data_dir, parts_.facts.cluster_id, self_, parts_.facts.coordination}),
       shards_(parts_.facts.data_dir / "shards", parts_.storage, clock),
       host_(shards_, clock, parts_.host),
       copies_(host_, *parts_.peers, calls_, self_),
@@ -31,41 +36,97 @@ ClusterHome::ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const C
       detector_(*parts_.peers, calls_, self_, parts_.detector,
                 [this] { return member_service_.own_state(); }) {}
 
-Result<std::shared_ptr<ClusterHome>> ClusterHome::open(const CallContext& call, Parts parts,
+Result<std::shared_ptr<ClusterHome>> ClusterHome::open(Parts parts, const Listing& kept,
                                                        const Clock& clock) {
-  QV_TRY(auto views, ViewSource::open(*parts.store, call));
-  std::shared_ptr<ClusterHome> out(new ClusterHome(std::move(parts), std::move(views), clock));
-  auto& home = *out;
-  const auto liveness = [&home](const ClusterView& view) { return home.detector_.liveness(view); };
-  home.catalogue_ = std::make_unique<Catalogue>(Catalogue::Parts{
-      home.store(), home.views(), home.copies_, home.fan_out_, clock, liveness, out});
-  QV_TRY(home.move_source_,
-         MoveSource::open({home.store(), home.views(), home.host_, home.shard_service_, clock},
-                          home.self_, home.parts_.facts.data_dir / "outgoing", {}));
-  QV_CHECK(home.move_source_->fence(call));
-  home.mover_ = std::make_unique<Mover>(
-      Mover::Parts{home.store(), home.views(), home.host_, home.shards_, clock,
-                   [&home](const ClusterView& view,
-                           const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
-                     QV_TRY(auto client, home.peers().client(view, node));
+  QV_TRY(auto views, ViewSource::detached(*parts.store, kept));
+  std::shared_ptr<ClusterHome> home(new ClusterHome(std::move(parts), std::move(views), clock));
+  QV_CHECK(home->build(home));
+  return home;
+}
+
+Status ClusterHome::build(const std::shared_ptr<ClusterHome>& self) {
+  const auto liveness = [this](const ClusterView& view) { return detector_.liveness(view); };
+  catalogue_ = std::make_unique<Catalogue>(
+      Catalogue::Parts{store(), *views_, copies_, fan_out_, clock_, liveness, self});
+  QV_TRY(move_source_, MoveSource::open({store(), *views_, host_, shard_service_, clock_,
+                                         [this](const CallContext& call, Revision revision) {
+                                           return keep_map(call, revision);
+                                         }},
+                                        self_, parts_.facts.data_dir / "outgoing", {}));
+  mover_ = std::make_unique<Mover>(
+      Mover::Parts{store(), *views_, host_, shards_, clock_,
+                   [this](const ClusterView& view,
+                          const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
+                     QV_TRY(auto client, peers().client(view, node));
                      return std::shared_ptr<thrift::NodeHandler>(std::move(client));
                    }},
-      home.self_, home.parts_.mover);
-  home.controller_ =
-      std::make_unique<Controller>(Controller::Parts{home.store(), home.views(), clock, liveness},
-                                   home.self_, Controller::Options{});
-  home.admin_ = std::make_unique<NodeAdmin>(
-      NodeAdmin::Parts{home.store(), home.views(), home.peers(), home.fan_out_, *home.controller_,
-                       clock, liveness},
+      self_, parts_.mover);
+  controller_ = std::make_unique<Controller>(Controller::Parts{store(), *views_, clock_, liveness},
+                                             self_, Controller::Options{});
+  admin_ = std::make_unique<NodeAdmin>(
+      NodeAdmin::Parts{store(), *views_, peers(), fan_out_, *controller_, clock_, liveness,
+                       [this] { return own_state(); }},
       NodeAdmin::Options{});
-  QV_CHECK(home.catalogue_->abandon_creations(call, home.self_));
-  home.name_strays();
+  host_.restrict(kReadsOnly, doubtful());
+  detector_.watch(views_->current());
   {
-    const MutexLock lock(home.mutex_);
-    home.follower_ = std::thread([&home] { home.follow(); });
+    const MutexLock lock(mutex_);
+    follower_ = std::thread([this] { follow(); });
   }
-  home.views_->on_change([&home] { home.tidy_soon(); });
+  views_->on_change([this] {
+    keeper_.changed();
+    tidy_soon();
+  });
+  return Done{};
+}
+
+std::set<storage::ShardPlace> ClusterHome::doubtful() const {
+  // With a copy that was being filled the shard may have been handed over, and be written there.
+  std::set<storage::ShardPlace> out;
+  for (const auto& [id, collection] : views_->current()->collections_by_id) {
+    for (std::uint32_t i = 0; i < collection->shards.size(); ++i) {
+      const auto& state = collection->shards[i];
+      if (state.copies.size() > 1) out.insert({id, ShardId{i}, state.primary});
+    }
+  }
   return out;
+}
+
+Status ClusterHome::enter(const CallContext& call) {
+  QV_CHECK(views_->attach(call));
+  QV_CHECK(move_source_->fence(call));
+  QV_CHECK(catalogue_->abandon_creations(call, self_));
+  name_strays();
+  host_.lift();
+  keeper_.start();
+  tidy_soon();
+  return Done{};
+}
+
+Status ClusterHome::keep_map(const CallContext& call, Revision revision) {
+  QV_CHECK(views_->await(call, revision));
+  return keeper_.keep_now();
+}
+
+Status ClusterHome::check_readable() const {
+  QV_CHECK(member_service_.check_member());
+  if (views_->is_attached()) return Done{};
+  const auto fits = detector_.check_map(views_->current()->epoch);
+  if (fits.ok()) return fits;
+  return Error{fits.error().code,
+               "this server cannot reach the coordination store, and its map of the cluster may be "
+               "outdated: " +
+                   fits.error().message};
+}
+
+Status ClusterHome::check_writable() const {
+  QV_CHECK(check_readable());
+  return host_.check_writable();
+}
+
+OwnState ClusterHome::own_state() const {
+  const auto writable = host_.check_writable();
+  return {writable.ok() ? "" : writable.error().message, keeper_.kept_epoch()};
 }
 
 Status ClusterHome::start_moves(const CallContext& call) {
@@ -121,7 +182,7 @@ void ClusterHome::follow() {
     call.deadline = std::chrono::steady_clock::now() + kTidyTime;
     if (is_removed()) return;
     detector_.watch(views_->current());
-    catalogue_->tidy(call, self_, host_);
+    if (host_.check_writable().ok()) catalogue_->tidy(call, self_, host_);
   }
 }
 
@@ -136,6 +197,7 @@ void ClusterHome::close() {
   }
   views_->on_change({});
   if (follower.joinable()) follower.join();
+  keeper_.stop();
   if (controller_) controller_->stop();
   if (mover_) mover_->stop();
   if (move_source_) move_source_->close();

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -20,6 +21,7 @@
 #include "cluster/peers.h"
 #include "cluster/shard_host.h"
 #include "cluster/shard_service.h"
+#include "cluster/view/view_keeper.h"
 #include "cluster/view/view_source.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -33,6 +35,14 @@ namespace quiver::cluster {
 ///
 /// A thread of its own follows the view: it watches the servers that come, and removes the files of
 /// collections that are deleted.
+///
+///     open() ──> (reads, by the map on the disk) ──enter()──> (reads and writes)
+///     ──start_moves()──>
+///
+/// Before enter() it is not known what has changed since the map was written, and whether this is
+/// still the only process of this server: so nothing is written, and a shard that was being moved
+/// is not read. Reads may then be of a collection, or of a shard, that is no longer here. That ends
+/// as soon as another server is heard that has a newer map.
 ///
 /// Threads: any.
 class ClusterHome {
@@ -50,22 +60,31 @@ class ClusterHome {
     /// empty; must not close the home.
     std::function<void(const Error&)> removed;
   };
-  /// Decides what became of the moves that an earlier process of this server took part in, so that
-  /// it can answer for its shards. `clock` must outlive it.
+  /// With the map that was `kept`, which may be empty; asks no store. `clock` must outlive it.
   ///
-  /// Errors: those of CoordinationStore; Corruption naming a value that cannot be understood; those
-  /// of the file system.
-  static Result<std::shared_ptr<ClusterHome>> open(const CallContext& call, Parts parts,
+  /// Errors: Corruption naming a value that cannot be understood; those of the file system.
+  static Result<std::shared_ptr<ClusterHome>> open(Parts parts, const Listing& kept,
                                                    const Clock& clock);
   /// As close().
   ~ClusterHome();
   ClusterHome(const ClusterHome&) = delete;
   ClusterHome& operator=(const ClusterHome&) = delete;
 
-  /// Begins to carry out moves, once this server is a member. Once.
+  /// Takes over the map of the store, and decides what became of the moves that an earlier process
+  /// of this server took part in: then it answers for its shards, writes included. To be called
+  /// once this process has shown that it is this server; again after a failure.
   ///
-  /// Errors: as open().
+  /// Errors: those of CoordinationStore; Corruption naming a value that cannot be understood.
+  Status enter(const CallContext& call);
+  /// Begins to carry out moves, once this server is a member. Again after a failure.
+  ///
+  /// Errors: as enter(); those of the file system.
   Status start_moves(const CallContext& call);
+  /// Whether it may be asked. Errors: FailedPrecondition if this server was removed; Unavailable if
+  /// it has the map of its disk, and another server has a newer one or has not been asked yet.
+  Status check_readable() const;
+  /// The same for writes. Errors: Unavailable before enter().
+  Status check_writable() const;
 
   Catalogue& catalogue() noexcept { return *catalogue_; }
   CoordinationStore& store() noexcept { return *parts_.store; }
@@ -75,6 +94,7 @@ class ClusterHome {
   ShardHost& host() noexcept { return host_; }
   storage::ShardStore& shard_store() noexcept { return shards_; }
   FailureDetector& detector() noexcept { return detector_; }
+  const ViewKeeper& keeper() const noexcept { return keeper_; }
   ShardService& shard_service() noexcept { return shard_service_; }
   MoveSource& move_source() noexcept { return *move_source_; }
   MemberService& member_service() noexcept { return member_service_; }
@@ -90,6 +110,11 @@ class ClusterHome {
  private:
   ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const Clock& clock);
 
+  /// All that needs the home itself.
+  Status build(const std::shared_ptr<ClusterHome>& self);
+  OwnState own_state() const;
+  Status keep_map(const CallContext& call, Revision revision);
+  std::set<storage::ShardPlace> doubtful() const;
   void follow();
   /// Whether this server was removed from the cluster; tells so then.
   bool is_removed();
@@ -99,6 +124,7 @@ class ClusterHome {
   const Clock& clock_;
   const NodeId self_;
   const std::unique_ptr<ViewSource> views_;
+  ViewKeeper keeper_;
   storage::ShardStore shards_;
   ShardHost host_;
   CallsUnderWay calls_;

@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "cluster/coordination/etcd_store.h"
+#include "cluster/known_map.h"
 #include "cluster/managed_etcd.h"
 #include "cluster/node_identity.h"
 #include "cluster/seeds.h"
+#include "cluster/view/keys.h"
 #include "core/log.h"
 
 namespace quiver::cluster {
@@ -21,11 +23,18 @@ constexpr std::chrono::seconds kDrainTime{5};
 constexpr std::chrono::seconds kLeaveTime{2};
 // How often those who wait look whether they still should.
 constexpr std::chrono::milliseconds kCancelLook{50};
+// For the other servers to say whether they have a newer map.
+constexpr std::chrono::seconds kAskAroundTime{5};
 
 /// What only time can change.
 bool may_pass(const Error& error) {
   return error.code == ErrorCode::Unavailable || error.code == ErrorCode::DeadlineExceeded ||
          error.code == ErrorCode::ResourceExhausted;
+}
+
+Result<std::shared_ptr<ClusterAdmin>> admin_of(Result<std::shared_ptr<ClusterHome>> home) {
+  QV_TRY(auto parts, std::move(home));
+  return std::shared_ptr<ClusterAdmin>(parts, &parts->admin());
 }
 
 }  // namespace
@@ -35,10 +44,7 @@ ClusterNode::ClusterNode(Settings settings, HttpClient& http, const Clock& clock
       http_(http),
       clock_(clock),
       refused_(std::move(refused)),
-      admin_([this]() -> Result<std::shared_ptr<ClusterAdmin>> {
-        QV_TRY(auto parts, home());
-        return std::shared_ptr<ClusterAdmin>(parts, &parts->admin());
-      }) {}
+      admin_([this] { return admin_of(home()); }, [this] { return admin_of(home_to_write()); }) {}
 
 Result<std::unique_ptr<ClusterNode>> ClusterNode::start(Settings settings, HttpClient& http,
                                                         const Clock& clock, Refused refused) {
@@ -137,6 +143,8 @@ Result<std::vector<std::string>> ClusterNode::find_endpoints(const CallContext& 
 Status ClusterNode::connect(const std::vector<std::string>& endpoints) {
   if (store_ && endpoints == endpoints_) return Done{};
   const auto& options = settings_.cluster;
+  // It works with the store that was there.
+  if (const auto home = withdraw_home()) home->close();
   membership_.reset();
   store_.reset();
   QV_TRY(store_, EtcdStore::make(http_, store_options(options, endpoints)));
@@ -158,27 +166,77 @@ Status ClusterNode::try_join(const CallContext& call) {
     QV_CHECK(file.write(settings_.data_dir));
     file_ = file;
   }
-  ClusterHome::Parts parts{store_,
-                           peers_,
-                           self_,
-                           settings_.storage,
-                           {settings_.storage.open_shards},
-                           {std::chrono::milliseconds(options.heartbeat_ms),
-                            std::chrono::milliseconds(options.down_after_ms)},
-                           settings_.mover,
-                           {cluster.id, endpoints_, settings_.data_dir, started_},
-                           refused_};
-  QV_TRY(auto home, ClusterHome::open(call, std::move(parts), clock_));
+  auto home = current_home();
+  if (!home) {
+    QV_TRY(home, ClusterHome::open(home_parts(cluster.id), {}, clock_));
+  }
+  QV_CHECK(home->enter(call));
   QV_CHECK(membership_->activate(call));
   QV_CHECK(home->views().refresh(call));
   QV_CHECK(home->start_moves(call));
-  service_->open({&home->shard_service(), &home->move_source(), &home->member_service(), home});
   QV_LOG_INFO("cluster_joined name={} id={} label={} servers={}", options.name, self_.id,
               membership_->self().label, home->views().current()->nodes.size());
+  publish(std::move(home), true);
+  return Done{};
+}
+
+ClusterHome::Parts ClusterNode::home_parts(const std::string& cluster_id) const {
+  const auto& options = settings_.cluster;
+  return {store_,
+          peers_,
+          self_,
+          settings_.storage,
+          {settings_.storage.open_shards},
+          {std::chrono::milliseconds(options.heartbeat_ms),
+           std::chrono::milliseconds(options.down_after_ms)},
+          settings_.mover,
+          {cluster_id, endpoints_, settings_.data_dir, started_},
+          refused_};
+}
+
+void ClusterNode::publish(std::shared_ptr<ClusterHome> home, bool joined) {
+  service_->open({&home->shard_service(), joined ? &home->move_source() : nullptr,
+                  &home->member_service(), home});
   const MutexLock lock(mutex_);
   home_ = std::move(home);
+  joined_ = joined;
   changed_.notify_all();
+}
+
+std::shared_ptr<ClusterHome> ClusterNode::current_home() const {
+  const MutexLock lock(mutex_);
+  return home_;
+}
+
+std::shared_ptr<ClusterHome> ClusterNode::withdraw_home() {
+  service_->close();
+  const MutexLock lock(mutex_);
+  return std::move(home_);
+}
+
+Status ClusterNode::open_by_map(const CallContext& call) {
+  QV_TRY(auto map, known_map(settings_.data_dir, file_->cluster_id, own_record()));
+  if (!store_) QV_CHECK(connect(map.coordination));
+  QV_TRY(auto home, ClusterHome::open(home_parts(file_->cluster_id), map.map, clock_));
+  // So that what is answered does not depend on who is quicker.
+  wait_for(call, steady_clock::now() + kAskAroundTime,
+           [&home] { return home->check_readable().ok(); });
+  const auto fits = home->check_readable();
+  QV_LOG_WARN("cluster_map_from_disk epoch={} reads={} writes=refused remedy=waiting",
+              home->views().current()->epoch,
+              fits.ok() ? "served" : "refused error=\"" + fits.error().message + '"');
+  publish(std::move(home), false);
   return Done{};
+}
+
+void ClusterNode::serve_by_map(const CallContext& call) {
+  if (!file_ || has_no_map_ || current_home()) return;
+  // One that answers has the truth, and says soon what keeps this server from joining.
+  if (store_ && store_->get(call, keys::kCluster).ok()) return;
+  const auto opened = open_by_map(call);
+  if (opened.ok() || may_pass(opened.error())) return;
+  has_no_map_ = true;
+  QV_LOG_WARN("cluster_map_not_used remedy=waiting error=\"{}\"", opened.error().message);
 }
 
 void ClusterNode::say_waiting(const Error& error) {
@@ -201,39 +259,70 @@ void ClusterNode::join_cluster() {
     const auto joined = try_join(call);
     if (joined.ok()) return;
     say_waiting(joined.error());
-    if (!may_pass(joined.error())) {
-      QV_LOG_ERROR("cluster_refused error=\"{}\"", joined.error().message);
-      if (refused_) refused_(joined.error());
-      const MutexLock lock(mutex_);
-      gave_up_ = true;
-      changed_.notify_all();
-      return;
-    }
+    if (!may_pass(joined.error())) return give_up(joined.error());
+    call.deadline = steady_clock::now() + kJoinTime;
+    serve_by_map(call);
     const auto next = steady_clock::now() + kPauseAfterFailure;
     const MutexLock lock(mutex_);
     while (!closed_ && steady_clock::now() < next) changed_.wait_until(mutex_, next);
   }
 }
 
-Result<std::shared_ptr<ClusterHome>> ClusterNode::home() const {
-  const MutexLock lock(mutex_);
-  if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping; try again later"};
-  if (home_) {
-    QV_CHECK(home_->member_service().check_member());
-    return home_;
+void ClusterNode::give_up(const Error& error) {
+  QV_LOG_ERROR("cluster_refused error=\"{}\"", error.message);
+  if (refused_) refused_(error);
+  {
+    const MutexLock lock(mutex_);
+    gave_up_ = true;
+    changed_.notify_all();
   }
-  return Error{ErrorCode::Unavailable,
-               "this server has not joined its cluster yet: " + waiting_for_};
+  if (const auto home = withdraw_home()) home->close();
+}
+
+Result<std::shared_ptr<ClusterHome>> ClusterNode::home() const {
+  std::shared_ptr<ClusterHome> home;
+  {
+    const MutexLock lock(mutex_);
+    if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping; try again later"};
+    if (!home_) {
+      return Error{ErrorCode::Unavailable,
+                   "this server has not joined its cluster yet: " + waiting_for_};
+    }
+    home = home_;
+  }
+  QV_CHECK(home->check_readable());
+  return home;
+}
+
+Result<std::shared_ptr<ClusterHome>> ClusterNode::home_to_write() const {
+  QV_TRY(auto home, this->home());
+  QV_CHECK(home->check_writable());
+  return home;
+}
+
+void ClusterNode::wait_for(const CallContext& call, steady_clock::time_point until,
+                           const std::function<bool()>& reached) {
+  if (call.deadline) until = std::min(until, *call.deadline);
+  while (!reached() && !call.cancel.cancelled() && steady_clock::now() < until) {
+    const MutexLock lock(mutex_);
+    if (closed_ || gave_up_) return;
+    changed_.wait_until(mutex_, std::min(until, steady_clock::now() + kCancelLook));
+  }
+}
+
+void ClusterNode::wait_home(const CallContext& call, std::chrono::milliseconds patience) {
+  wait_for(call, steady_clock::now() + patience, [this] {
+    const MutexLock lock(mutex_);
+    return home_ != nullptr;
+  });
 }
 
 void ClusterNode::wait_joined(const CallContext& call, std::chrono::milliseconds patience) {
-  auto until = steady_clock::now() + patience;
-  if (call.deadline) until = std::min(until, *call.deadline);
-  const MutexLock lock(mutex_);
-  while (!home_ && !closed_ && !gave_up_ && !call.cancel.cancelled() &&
-         steady_clock::now() < until) {
-    changed_.wait_until(mutex_, std::min(until, steady_clock::now() + kCancelLook));
-  }
+  wait_home(call, patience);
+  wait_for(call, started_ + patience, [this] {
+    const MutexLock lock(mutex_);
+    return joined_;
+  });
 }
 
 Result<std::shared_ptr<Collection>> ClusterNode::find(std::string_view name) {
@@ -242,13 +331,13 @@ Result<std::shared_ptr<Collection>> ClusterNode::find(std::string_view name) {
 }
 
 Result<Collections::Created> ClusterNode::create(const CallContext& call, CollectionSpec spec) {
-  QV_TRY(const auto parts, home());
+  QV_TRY(const auto parts, home_to_write());
   return parts->catalogue().create(call, std::move(spec));
 }
 
 Result<std::optional<std::uint64_t>> ClusterNode::drop(const CallContext& call,
                                                        std::string_view name) {
-  QV_TRY(const auto parts, home());
+  QV_TRY(const auto parts, home_to_write());
   return parts->catalogue().drop(call, name);
 }
 

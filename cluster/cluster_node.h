@@ -24,8 +24,9 @@ namespace quiver::cluster {
 /// The collections of a cluster, on one of its servers.
 ///
 /// Joins in the background: as long as the coordination store or those who know where it is cannot
-/// be reached, it waits and says so in the log, and calls are refused with Unavailable. Once it has
-/// joined, losing the store ends nothing.
+/// be reached, it waits and says so in the log. Meanwhile a server that was a member before serves
+/// reads by the map of the cluster on its disk; writes, and all calls of a server without such a
+/// map, are refused with Unavailable. Once it has joined, losing the store ends nothing.
 ///
 /// Threads: any. The process must own the data directory.
 class ClusterNode final : public Collections {
@@ -59,10 +60,15 @@ class ClusterNode final : public Collections {
                                             std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
-  /// Errors: Unavailable, with the reason, before it has joined and after close();
-  /// FailedPrecondition once it was removed from the cluster.
+  /// Errors: Unavailable, with the reason, before it has joined or has a map, and after close();
+  /// those of ClusterHome::check_readable().
   Result<std::shared_ptr<ClusterHome>> home() const;
-  /// Until it has joined, does not any more, or `patience` or the call's time is over.
+  /// Errors: as home(); Unavailable before it has joined.
+  Result<std::shared_ptr<ClusterHome>> home_to_write() const;
+  /// Until home() may give something, will not any more, or `patience` or the call's time is over.
+  void wait_home(const CallContext& call, std::chrono::milliseconds patience);
+  /// The same for home_to_write(), and not beyond `patience` after the start: calls that cannot be
+  /// carried out for long must not keep others waiting.
   void wait_joined(const CallContext& call, std::chrono::milliseconds patience);
   const thrift::NodeIdentity& self() const noexcept { return self_; }
   ClusterAdmin& admin() noexcept { return admin_; }
@@ -85,6 +91,17 @@ class ClusterNode final : public Collections {
   /// Where the store is. Errors: as ask_seeds().
   Result<std::vector<std::string>> find_endpoints(const CallContext& call);
   Status connect(const std::vector<std::string>& endpoints);
+  ClusterHome::Parts home_parts(const std::string& cluster_id) const;
+  void publish(std::shared_ptr<ClusterHome> home, bool joined);
+  std::shared_ptr<ClusterHome> current_home() const;
+  /// Lets no call in any more that is not under way. Null: there is none.
+  std::shared_ptr<ClusterHome> withdraw_home();
+  /// Reads by the map on the disk, if the store cannot be reached and there is such a map.
+  void serve_by_map(const CallContext& call);
+  Status open_by_map(const CallContext& call);
+  void give_up(const Error& error);
+  void wait_for(const CallContext& call, std::chrono::steady_clock::time_point until,
+                const std::function<bool()>& reached);
   void say_waiting(const Error& error);
 
   const Settings settings_;
@@ -101,6 +118,8 @@ class ClusterNode final : public Collections {
 
   // Of the joining thread alone until it ends.
   std::optional<MembershipFile> file_;
+  /// The map on the disk was looked at, and cannot be used.
+  bool has_no_map_ = false;
   bool was_let_in_ = false;
   std::vector<std::string> endpoints_;
   std::shared_ptr<CoordinationStore> store_;
@@ -112,6 +131,7 @@ class ClusterNode final : public Collections {
   bool closed_ QV_GUARDED_BY(mutex_) = false;
   bool gave_up_ QV_GUARDED_BY(mutex_) = false;
   CancelToken under_way_ QV_GUARDED_BY(mutex_) = CancelToken::make();
+  bool joined_ QV_GUARDED_BY(mutex_) = false;
   std::shared_ptr<ClusterHome> home_ QV_GUARDED_BY(mutex_);
   std::thread joiner_ QV_GUARDED_BY(mutex_);
 };

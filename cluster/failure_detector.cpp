@@ -34,6 +34,12 @@ struct FailureDetector::Watched {
   std::string label;
   std::string state;
   std::string why;
+  /// Whether a ping has ended.
+  bool asked = false;
+  /// Of its map, when it last answered.
+  std::uint64_t epoch = 0;
+  /// It answers, but not to this server.
+  bool refuses = false;
   CancelToken under_way = CancelToken::make();
   std::thread thread;
 };
@@ -128,9 +134,9 @@ FailureDetector::Time FailureDetector::ping_once(Watched& watched) {
   }
   call.epoch = view->epoch;
   call.caller = self_.text;
-  const auto echo = [&]() -> Result<thrift::HeartbeatEcho> {
+  const auto echo = [&]() -> thrift::Reply<thrift::HeartbeatEcho> {
     QV_TRY(const auto client, peers_.client(*view, watched.id));
-    return client->ping(call, {own_state_()}).result;
+    return client->ping(call, {own_state_()});
   }();
   const Time next = judge(watched, echo, began, *call.context.deadline);
   tell(watched, was_down);
@@ -155,13 +161,16 @@ void FailureDetector::tell(const Watched& watched, bool was_down) {
 }
 
 FailureDetector::Time FailureDetector::judge(Watched& watched,
-                                             const Result<thrift::HeartbeatEcho>& echo, Time began,
-                                             Time until) {
+                                             const thrift::Reply<thrift::HeartbeatEcho>& echo,
+                                             Time began, Time until) {
   const Time now = steady_clock::now();
   const Time next = began + options_.heartbeat;
   const MutexLock lock(mutex_);
   if (watched.ended) return now;
+  watched.asked = true;
+  watched.refuses = !echo.ok() && echo.error().code == ErrorCode::PermissionDenied;
   if (echo.ok()) {
+    watched.epoch = echo.info.epoch;
     if (watched.down) {
       QV_LOG_INFO("peer_up label={} id={} silent_ms={}", watched.label, watched.id.text,
                   since(watched.heard).count());
@@ -193,6 +202,23 @@ std::optional<FailureDetector::Condition> FailureDetector::condition(const NodeI
   if (found == watched_.end()) return std::nullopt;
   const auto& one = *found->second;
   return Condition{one.down, since(one.heard), one.state, one.why};
+}
+
+Status FailureDetector::check_map(std::uint64_t epoch) const {
+  const auto unavailable = [](const Watched& one, const std::string& what) {
+    return Error{ErrorCode::Unavailable, "server " + one.label + what};
+  };
+  const MutexLock lock(mutex_);
+  for (const auto& [unused, one] : watched_) {
+    if (!one->asked) return unavailable(*one, " has not been asked for its map of the cluster yet");
+    if (one->refuses) return unavailable(*one, " does not let this server in: " + one->why);
+    if (one->epoch > epoch) {
+      return unavailable(*one,
+                         " has a newer map of the cluster (epoch " + std::to_string(one->epoch) +
+                             ") than this server's disk (epoch " + std::to_string(epoch) + ')');
+    }
+  }
+  return Done{};
 }
 
 Liveness FailureDetector::liveness(const ClusterView& view) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -55,6 +56,12 @@ class FailureDetector {
   };
   /// Nothing for a server that is not watched.
   std::optional<Condition> condition(const NodeId& node) const;
+  /// Whether the servers that are watched, as far as they answer, have nothing against a map of
+  /// this epoch: needed where the coordination store cannot be asked.
+  ///
+  /// Errors: Unavailable if one has not been asked yet, has a newer map, or does not let this
+  /// server in.
+  Status check_map(std::uint64_t epoch) const;
   /// For placement. Of a server that is not watched yet, the sign of life in `view` tells.
   Liveness liveness(const ClusterView& view) const;
 
@@ -67,7 +74,8 @@ class FailureDetector {
   Time ping_once(Watched& watched);
   /// Tells `calls_` what has changed by a ping.
   void tell(const Watched& watched, bool was_down);
-  Time judge(Watched& watched, const Result<thrift::HeartbeatEcho>& echo, Time began, Time until);
+  Time judge(Watched& watched, const thrift::Reply<thrift::HeartbeatEcho>& echo, Time began,
+             Time until);
 
   Peers& peers_;
   CallsUnderWay& calls_;

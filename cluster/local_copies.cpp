@@ -7,9 +7,10 @@ namespace {
 
 class HostedReplica final : public Replica {
  public:
-  explicit HostedReplica(ShardHost::Use use) : use_(std::move(use)) {}
+  HostedReplica(const ShardHost& host, ShardHost::Use use) : host_(host), use_(std::move(use)) {}
 
   Result<MutationResult> write(const CallContext& call, WriteRequest&& request) override {
+    QV_CHECK(host_.check_writable());
     return use_->write(call, std::move(request));
   }
   Result<std::vector<ScoredPoint>> search(const CallContext& call,
@@ -39,6 +40,7 @@ class HostedReplica final : public Replica {
  private:
   const storage::Shard& shard() const { return use_->shard(); }
 
+  const ShardHost& host_;
   const ShardHost::Use use_;
 };
 
@@ -53,7 +55,7 @@ Result<std::unique_ptr<Replica>> LocalCopies::primary(const ClusterView& /*view*
     return Error{ErrorCode::WrongOwner, "the primary of the shard is on another server"};
   }
   QV_TRY(auto use, host_.use(collection.spec, shard, state.primary));
-  return std::unique_ptr<Replica>(std::make_unique<HostedReplica>(std::move(use)));
+  return std::unique_ptr<Replica>(std::make_unique<HostedReplica>(host_, std::move(use)));
 }
 
 Status LocalCopies::create(const CallContext& call, const ClusterView& /*view*/, const NodeId& node,

@@ -34,6 +34,12 @@ Result<NodeService::Parts> NodeService::parts_for(const thrift::NodeCall& call) 
   return open;
 }
 
+Result<NodeService::Parts> NodeService::all_parts_for(const thrift::NodeCall& call) const {
+  QV_TRY(auto open, parts_for(call));
+  if (open.moves == nullptr) return not_joined();
+  return open;
+}
+
 Status NodeService::admit(const thrift::NodeIdentity& caller) const {
   const auto open = parts();
   return open.members == nullptr ? Status(Done{}) : open.members->admit(caller.id);
@@ -92,42 +98,42 @@ thrift::Answered NodeService::drop_shard(const thrift::ShardCall& call) {
 }
 
 thrift::Reply<thrift::Checkpoint> NodeService::begin_checkpoint(const thrift::ShardCall& call) {
-  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto open, all_parts_for(call));
   return open.moves->begin_checkpoint(call);
 }
 
 thrift::Reply<std::string> NodeService::read_chunk(const thrift::ShardCall& call,
                                                    const thrift::ChunkCall& chunk) {
-  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto open, all_parts_for(call));
   return open.moves->read_chunk(call, chunk);
 }
 
 thrift::Answered NodeService::end_checkpoint(const thrift::ShardCall& call,
                                              const std::string& checkpoint) {
-  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto open, all_parts_for(call));
   return open.moves->end_checkpoint(call, checkpoint);
 }
 
 thrift::Reply<LogPosition> NodeService::hold_writes(const thrift::ShardCall& call,
                                                     std::chrono::milliseconds hold) {
-  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto open, all_parts_for(call));
   return open.moves->hold_writes(call, hold);
 }
 
 thrift::Answered NodeService::release_writes(const thrift::ShardCall& call) {
-  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto open, all_parts_for(call));
   return open.moves->release_writes(call);
 }
 
 thrift::Answered NodeService::hand_over(const thrift::ShardCall& call,
                                         const thrift::HandOverCall& request) {
-  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto open, all_parts_for(call));
   return open.moves->hand_over(call, request);
 }
 
 thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall& call,
                                                  const thrift::JoinCall& request) {
-  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto open, all_parts_for(call));
   return open.members->join(call, request);
 }
 

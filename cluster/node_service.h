@@ -12,7 +12,7 @@
 namespace quiver::cluster {
 
 /// All that other servers ask of this one. Until the server has joined its cluster it answers pings
-/// only, and says so to everything else.
+/// only, or reads too if it has a map of it, and says so to everything else.
 ///
 /// Threads: any.
 class NodeService final : public thrift::NodeHandler {
@@ -20,6 +20,7 @@ class NodeService final : public thrift::NodeHandler {
   /// What answers once the server has joined; `home` owns all of it.
   struct Parts {
     ShardService* shards = nullptr;
+    /// Null: it has not joined, and nobody may join or move shards through it.
     MoveSource* moves = nullptr;
     MemberService* members = nullptr;
     std::shared_ptr<const void> home;
@@ -69,6 +70,8 @@ class NodeService final : public thrift::NodeHandler {
   /// Errors: Unavailable before open(); as MemberService::admit(), for either side may have been
   /// removed since the greeting.
   Result<Parts> parts_for(const thrift::NodeCall& call) const;
+  /// Errors: as parts_for(); Unavailable without Parts::moves.
+  Result<Parts> all_parts_for(const thrift::NodeCall& call) const;
 
   const thrift::NodeIdentity self_;
   mutable Mutex mutex_;

@@ -93,6 +93,12 @@ Status ShardHost::create(const CollectionSpec& spec, ShardId shard, const CopyId
 Result<ShardHost::Use> ShardHost::acquire(const CollectionSpec& spec,
                                           const storage::ShardPlace& place, bool make) {
   std::unique_lock lock(mutex_);
+  if (make) QV_CHECK(writable());
+  if (restriction_ && restriction_->doubtful.contains(place)) {
+    return Error{ErrorCode::Unavailable,
+                 "shard " + std::to_string(raw(place.shard)) +
+                     " was being moved when this server ended: " + restriction_->why};
+  }
   auto& known = copies_[place];
   if (!known) known = std::make_shared<Copy>(place);
   const auto copy = known;
@@ -192,6 +198,7 @@ Status ShardHost::drop(const storage::ShardPlace& place) {
   {
     std::unique_lock lock(mutex_);
     if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping"};
+    QV_CHECK(writable());
     auto& known = copies_[place];
     if (!known) known = std::make_shared<Copy>(place);
     const auto copy = known;
@@ -210,6 +217,7 @@ Status ShardHost::drop_collection(const std::string& collection_id) {
   {
     std::unique_lock lock(mutex_);
     if (closed_) return Error{ErrorCode::Unavailable, "the server is stopping"};
+    QV_CHECK(writable());
     std::vector<std::shared_ptr<Copy>> mine;
     for (const auto& [place, copy] : copies_) {
       if (place.collection == collection_id) mine.push_back(copy);
@@ -219,6 +227,26 @@ Status ShardHost::drop_collection(const std::string& collection_id) {
   }
   QV_CHECK(store_.bury_collection(collection_id));
   return store_.sweep();
+}
+
+void ShardHost::restrict(std::string why, std::set<storage::ShardPlace> doubtful) {
+  const std::lock_guard lock(mutex_);
+  restriction_ = Restriction{std::move(why), std::move(doubtful)};
+}
+
+void ShardHost::lift() {
+  const std::lock_guard lock(mutex_);
+  restriction_.reset();
+}
+
+Status ShardHost::check_writable() const {
+  const std::lock_guard lock(mutex_);
+  return writable();
+}
+
+Status ShardHost::writable() const {
+  if (restriction_) return Error{ErrorCode::Unavailable, restriction_->why};
+  return Done{};
 }
 
 void ShardHost::block(const storage::ShardPlace& place) {
@@ -244,6 +272,7 @@ bool ShardHost::purge_expired() {
   std::vector<Use> open;
   {
     const std::lock_guard lock(mutex_);
+    if (restriction_) return false;
     for (const auto& [unused, copy] : copies_) {
       if (!copy->replica || copy->busy || copy->retired) continue;
       ++copy->users;

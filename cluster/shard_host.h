@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -71,6 +72,13 @@ class ShardHost {
   /// Makes an empty copy; of one that is here, nothing. Errors: as storage::ShardStore::create().
   Status create(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
 
+  /// From here on, until lift(): no copy is written, made or given up, and those of `doubtful` are
+  /// not read either. What is refused so is Unavailable with `why`.
+  void restrict(std::string why, std::set<storage::ShardPlace> doubtful);
+  void lift();
+  /// Errors: Unavailable between restrict() and lift(). To be asked before LocalReplica::write().
+  Status check_writable() const;
+
   /// Gives a copy up: waits for the calls that use it, closes it and removes its files, durably
   /// before it returns. Of a copy that is not here, nothing.
   Status drop(const storage::ShardPlace& place);
@@ -95,7 +103,12 @@ class ShardHost {
 
  private:
   using Copy = Use::Copy;
+  struct Restriction {
+    std::string why;
+    std::set<storage::ShardPlace> doubtful;
+  };
 
+  Status writable() const;
   Result<Use> acquire(const CollectionSpec& spec, const storage::ShardPlace& place, bool make);
   Result<std::unique_ptr<LocalReplica>> open(const CollectionSpec& spec,
                                              const storage::ShardPlace& place, bool make);
@@ -119,6 +132,7 @@ class ShardHost {
   std::size_t open_ = 0;
   std::uint64_t uses_ = 0;
   bool closed_ = false;
+  std::optional<Restriction> restriction_;
   std::condition_variable wake_;
   std::thread housekeeper_;
 };

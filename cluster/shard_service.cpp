@@ -104,7 +104,8 @@ thrift::Reply<thrift::ShardCounts> ShardService::stats(const thrift::ShardCall& 
 
 thrift::Reply<MutationResult> ShardService::write(const thrift::ShardCall& call,
                                                   const WriteRequest& request) {
-  return on_copy<MutationResult>(call, [&](LocalReplica& copy) {
+  return on_copy<MutationResult>(call, [&](LocalReplica& copy) -> Result<MutationResult> {
+    QV_CHECK(host_.check_writable());
     auto mine = request;
     return copy.write(call.context, std::move(mine));
   });

@@ -82,6 +82,14 @@ struct NodeRemoval {
   bool already = false;
 };
 
+/// What a server says of itself to those who run it.
+struct OwnState {
+  /// Why it refuses writes; empty: it does not.
+  std::string reads_only;
+  /// Epoch of the map of the cluster on its disk; 0: there is none, or it is of an earlier start.
+  std::uint64_t kept_epoch = 0;
+};
+
 enum class OperationState : std::uint8_t { Running = 1, Done = 2, Failed = 3, Cancelled = 4 };
 std::string_view name(OperationState state) noexcept;
 
@@ -109,6 +117,7 @@ class ClusterAdmin {
   /// The shards of the scope, beside the load of all servers. Errors: NotFound.
   virtual Result<ShardDistribution> shard_distribution(const CallContext& call,
                                                        const ShardScope& scope) = 0;
+  virtual Result<OwnState> own_state() { return OwnState{}; }
   /// Without `plan_id`: what would be done. With it: does exactly that.
   ///
   /// Errors: FailedPrecondition if that is not the plan any more, or shards are moving; those of

@@ -13,30 +13,35 @@ Result<ShardDistribution> JoinedAdmin::shard_distribution(const CallContext& cal
   return admin->shard_distribution(call, scope);
 }
 
+Result<OwnState> JoinedAdmin::own_state() {
+  QV_TRY(const auto admin, find_());
+  return admin->own_state();
+}
+
 Result<RebalanceAnswer> JoinedAdmin::rebalance(const CallContext& call,
                                                const std::optional<std::string>& plan_id) {
-  QV_TRY(const auto admin, find_());
+  QV_TRY(const auto admin, find_to_change_());
   return admin->rebalance(call, plan_id);
 }
 
 Result<std::string> JoinedAdmin::move_shard(const CallContext& call,
                                             const ShardMoveRequest& request) {
-  QV_TRY(const auto admin, find_());
+  QV_TRY(const auto admin, find_to_change_());
   return admin->move_shard(call, request);
 }
 
 Result<NodeAdded> JoinedAdmin::add_node(const CallContext& call, const std::string& address) {
-  QV_TRY(const auto admin, find_());
+  QV_TRY(const auto admin, find_to_change_());
   return admin->add_node(call, address);
 }
 
 Result<NodeRemoval> JoinedAdmin::plan_removal(const CallContext& call, const std::string& node) {
-  QV_TRY(const auto admin, find_());
+  QV_TRY(const auto admin, find_to_change_());
   return admin->plan_removal(call, node);
 }
 
 Result<NodeRemoval> JoinedAdmin::remove_node(const CallContext& call, const std::string& node) {
-  QV_TRY(const auto admin, find_());
+  QV_TRY(const auto admin, find_to_change_());
   return admin->remove_node(call, node);
 }
 
@@ -47,7 +52,7 @@ Result<OperationReport> JoinedAdmin::get_operation(const CallContext& call, cons
 
 Result<OperationReport> JoinedAdmin::cancel_operation(const CallContext& call,
                                                       const std::string& id) {
-  QV_TRY(const auto admin, find_());
+  QV_TRY(const auto admin, find_to_change_());
   return admin->cancel_operation(call, id);
 }
 

@@ -14,11 +14,14 @@ class JoinedAdmin final : public ClusterAdmin {
  public:
   /// Keeps what it gives alive. Errors: Unavailable with the reason before the server has joined.
   using Find = std::function<Result<std::shared_ptr<ClusterAdmin>>()>;
-  explicit JoinedAdmin(Find find) : find_(std::move(find)) {}
+  /// Each may refuse: to look, and to change anything.
+  JoinedAdmin(Find find, Find find_to_change)
+      : find_(std::move(find)), find_to_change_(std::move(find_to_change)) {}
 
   Result<NodeList> list_nodes(const CallContext& call, const std::string& node) override;
   Result<ShardDistribution> shard_distribution(const CallContext& call,
                                                const ShardScope& scope) override;
+  Result<OwnState> own_state() override;
   Result<RebalanceAnswer> rebalance(const CallContext& call,
                                     const std::optional<std::string>& plan_id) override;
   Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;
@@ -30,6 +33,7 @@ class JoinedAdmin final : public ClusterAdmin {
 
  private:
   const Find find_;
+  const Find find_to_change_;
 };
 
 }  // namespace quiver::cluster

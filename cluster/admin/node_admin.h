@@ -23,6 +23,8 @@ class NodeAdmin final : public ClusterAdmin {
     const Clock& clock;
     /// Which servers are out of reach now.
     std::function<Liveness(const ClusterView&)> liveness;
+    /// May be empty.
+    std::function<OwnState()> own_state = {};
   };
   struct Options {
     /// For a server to say how it is.
@@ -35,6 +37,9 @@ class NodeAdmin final : public ClusterAdmin {
   Result<NodeList> list_nodes(const CallContext& call, const std::string& node) override;
   Result<ShardDistribution> shard_distribution(const CallContext& call,
                                                const ShardScope& scope) override;
+  Result<OwnState> own_state() override {
+    return parts_.own_state ? parts_.own_state() : OwnState{};
+  }
   Result<RebalanceAnswer> rebalance(const CallContext& call,
                                     const std::optional<std::string>& plan_id) override;
   Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;

@@ -111,7 +111,7 @@ Status MoveSource::prepare(const CallContext& call, Hold& hold) {
   ++state.epoch;
   mine.revision = entry->revision;
   mine.value = state.to_json().dump();
-  return Done{};
+  return parts_.keep_map ? parts_.keep_map(call, entry->revision) : Status(Done{});
 }
 
 Result<MoveSource::Decision> MoveSource::decide(const CallContext& call, Hold& hold) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -49,6 +50,10 @@ class MoveSource {
     ShardHost& host;
     ShardService& shards;
     const Clock& clock;
+    /// Makes sure that the map on this server's disk is not older than this revision, or that there
+    /// is none. Before a shard is handed over: a start that cannot ask the store then knows which
+    /// shards it must not answer for. May be empty.
+    std::function<Status(const CallContext&, Revision)> keep_map = {};
   };
 
   /// `directory` is where checkpoints lie, on the file system of the shards; what an earlier

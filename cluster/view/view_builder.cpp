@@ -156,6 +156,14 @@ std::shared_ptr<const CollectionView> ViewBuilder::whole_of(Parts& parts) const 
   return parts.whole;
 }
 
+Listing ViewBuilder::map() const {
+  Listing out{{}, revision_};
+  for (const auto& [key, known] : known_) {
+    if (raises_epoch(key)) out.entries.push_back({key, known.value, known.revision, LeaseId{0}});
+  }
+  return out;
+}
+
 std::shared_ptr<const ClusterView> ViewBuilder::build() {
   auto view = std::make_shared<ClusterView>();
   for (const auto& [key, known] : known_) {

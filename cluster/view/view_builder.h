@@ -27,6 +27,9 @@ class ViewBuilder {
 
   /// Of the store; all changes up to it are known.
   Revision revision() const noexcept { return revision_; }
+  /// What raises the epoch: of this, take() makes the same servers, slots and collections, without
+  /// the signs of life.
+  Listing map() const;
   /// Collections whose shards are not all known are left out: they are being made or removed.
   std::shared_ptr<const ClusterView> build();
 

@@ -17,15 +17,47 @@ constexpr std::chrono::milliseconds kWatchPatience{200};
 Result<std::unique_ptr<ViewSource>> ViewSource::open(CoordinationStore& store,
                                                      const CallContext& call) {
   std::unique_ptr<ViewSource> out(new ViewSource(store));
-  QV_CHECK(out->refresh(call));
-  const Revision seen = out->builder_.revision();
-  auto& self = *out;
-  QV_TRY(out->watch_, store.watch("", seen, [&self](const WatchBatch& batch) {
-    if (const auto taken = self.take(batch); !taken.ok()) {
+  QV_CHECK(out->attach(call));
+  return out;
+}
+
+Result<std::unique_ptr<ViewSource>> ViewSource::detached(CoordinationStore& store,
+                                                         const Listing& kept) {
+  std::unique_ptr<ViewSource> out(new ViewSource(store));
+  QV_CHECK(out->builder_.take(kept));
+  out->current_ = out->builder_.build();
+  return out;
+}
+
+Status ViewSource::attach(const CallContext& call) {
+  if (watch_) return refresh(call);
+  QV_TRY(const auto listing, store_.list(call, ""));
+  // Anew: a store that was restored from a snapshot is older than what was known of it.
+  ViewBuilder builder;
+  QV_CHECK(builder.take(listing));
+  {
+    const std::lock_guard lock(mutex_);
+    builder_ = std::move(builder);
+    current_ = builder_.build();
+    attached_ = true;
+  }
+  tell();
+  QV_TRY(watch_, store_.watch("", listing.revision, [this](const WatchBatch& batch) {
+    if (const auto taken = take(batch); !taken.ok()) {
       QV_LOG_ERROR("view_not_understood error=\"{}\"", taken.error().message);
     }
   }));
-  return out;
+  return Done{};
+}
+
+bool ViewSource::is_attached() const {
+  const std::lock_guard lock(mutex_);
+  return attached_;
+}
+
+ViewSource::Map ViewSource::map() const {
+  const std::lock_guard lock(mutex_);
+  return {builder_.map(), current_->epoch};
 }
 
 ViewSource::~ViewSource() {
@@ -45,13 +77,22 @@ Status ViewSource::take(const News& news) {
     taken = builder_.take(news);
     current_ = builder_.build();
   }
-  moved_.notify_all();
-  const std::lock_guard lock(listener_mutex_);
-  if (listener_) listener_();
+  tell();
   return taken;
 }
 
+void ViewSource::tell() {
+  moved_.notify_all();
+  const std::lock_guard lock(listener_mutex_);
+  if (listener_) listener_();
+}
+
 Status ViewSource::refresh(const CallContext& call) {
+  if (!is_attached()) {
+    return Error{ErrorCode::Unavailable,
+                 "the map of the cluster is that on this server's disk: the coordination store has "
+                 "not been reached since the start"};
+  }
   QV_TRY(const auto listing, store_.list(call, ""));
   return take(listing);
 }

@@ -17,24 +17,41 @@ namespace quiver::cluster {
 /// Threads: any. `store` must outlive it.
 class ViewSource {
  public:
-  /// Reads all of the store.
-  ///
-  /// Errors: those of CoordinationStore::list(); Corruption naming a value that cannot be
-  /// understood.
+  /// Reads all of the store. Errors: as attach().
   static Result<std::unique_ptr<ViewSource>> open(CoordinationStore& store,
                                                   const CallContext& call);
+  /// Knows what `kept` says, a map() of an earlier process, and asks nobody before attach().
+  ///
+  /// Errors: Corruption naming a value that cannot be understood.
+  static Result<std::unique_ptr<ViewSource>> detached(CoordinationStore& store,
+                                                      const Listing& kept);
   ~ViewSource();
   ViewSource(const ViewSource&) = delete;
   ViewSource& operator=(const ViewSource&) = delete;
 
+  /// Reads all of the store, whatever was known before, and follows it from here on. Of one that
+  /// does, refresh(). One call at a time.
+  ///
+  /// Errors: those of CoordinationStore::list(); Corruption naming a value that cannot be
+  /// understood; then it goes on as before.
+  Status attach(const CallContext& call);
+  bool is_attached() const;
+
   /// Never null.
   std::shared_ptr<const ClusterView> current() const;
+  /// What makes the map of current(), and its epoch.
+  struct Map {
+    Listing listing;
+    std::uint64_t epoch = 0;
+  };
+  Map map() const;
 
   /// Returns once current() holds all that was written up to `revision`.
   Status await(const CallContext& call, Revision revision);
   /// Reads the store again, so that current() holds what was written before the call.
   ///
-  /// Errors: those of CoordinationStore::list(); then current() is as before.
+  /// Errors: those of CoordinationStore::list(), Unavailable before attach(); then current() is as
+  /// before.
   Status refresh(const CallContext& call);
 
   /// Calls `changed` behind every change, on a thread of the store, and once now. It must not
@@ -43,18 +60,21 @@ class ViewSource {
   void on_change(std::function<void()> changed);
 
  private:
-  explicit ViewSource(CoordinationStore& store) : store_(store) {}
+  explicit ViewSource(CoordinationStore& store)
+      : store_(store), current_(std::make_shared<const ClusterView>()) {}
 
   template <typename News>
   Status take(const News& news);
+  void tell();
 
   CoordinationStore& store_;
 
   mutable std::mutex mutex_;
   std::condition_variable moved_;
-  /// Guarded by mutex_, as is current_.
+  /// Guarded by mutex_, as are current_ and attached_.
   ViewBuilder builder_;
   std::shared_ptr<const ClusterView> current_;
+  bool attached_ = false;
 
   std::mutex listener_mutex_;
   /// Guarded by listener_mutex_, which is held while it runs.

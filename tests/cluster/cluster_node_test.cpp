@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <random>
 
 #include <catch2/catch.hpp>
 
@@ -13,78 +12,12 @@
 #include "cluster/node_identity.h"
 #include "cluster/view/keys.h"
 #include "tests/cluster/node_cluster.h"
+#include "tests/cluster/pond.h"
 
 namespace quiver::cluster {
 namespace {
 
 namespace fs = std::filesystem;
-
-CollectionSpec spec_of(const std::string& name, std::uint32_t shards) {
-  CollectionSpec spec;
-  spec.name = name;
-  spec.dimension = 4;
-  spec.metric = Metric::Euclidean;
-  spec.shard_count = shards;
-  return spec;
-}
-
-std::vector<Point> random_points(std::size_t count, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> coordinate(-1.0F, 1.0F);
-  std::vector<Point> points(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    points[i].id = PointId(i);
-    for (int d = 0; d < 4; ++d) points[i].vector.push_back(coordinate(random));
-  }
-  return points;
-}
-
-double squared(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
-}
-
-std::vector<PointId> nearest(std::vector<Point> points, const std::vector<float>& to,
-                             std::size_t k) {
-  std::sort(points.begin(), points.end(), [&](const Point& a, const Point& b) {
-    return squared(a.vector, to) < squared(b.vector, to);
-  });
-  std::vector<PointId> out;
-  for (std::size_t i = 0; i < k; ++i) out.push_back(points[i].id);
-  return out;
-}
-
-std::vector<PointId> ids_of(const SearchAnswer& answer) {
-  std::vector<PointId> out;
-  for (const auto& hit : answer.hits) out.push_back(hit.point.id);
-  return out;
-}
-
-Query query_of(std::vector<float> vector, std::size_t k) {
-  Query query;
-  query.vector = std::move(vector);
-  query.k = k;
-  query.exact = true;
-  return query;
-}
-
-bool contains(const Error& error, const std::string& words) {
-  return error.message.find(words) != std::string::npos;
-}
-
-/// A server that is as another one says, with another id.
-void write_node(NodeCluster& cluster, NodeRecord record) {
-  const auto store = cluster.etcd().store_options();
-  EtcdOptions options = store;
-  options.prefix = "/quiver/pond/";
-  const auto etcd = std::move(EtcdStore::make(cluster.etcd().http(), options)).value();
-  const auto there = etcd->get(CallContext{}, keys::node(record.id));
-  REQUIRE(there.ok());
-  const auto revision = *there ? (*there)->revision : Revision{0};
-  REQUIRE(*etcd->txn(CallContext{}, {{keys::node(record.id), revision}},
-                     {{keys::node(record.id), record.to_json().dump()}}) == TxnOutcome::Done);
-}
 
 /// Of which no transaction comes through after the first ones.
 class DyingStore final : public CoordinationStore {

@@ -9,6 +9,8 @@
 #include <catch2/catch.hpp>
 
 #include "cluster/cluster_node.h"
+#include "cluster/coordination/etcd_store.h"
+#include "cluster/view/keys.h"
 #include "core/clock.h"
 #include "core/mutex.h"
 #include "tests/cluster/etcd_cluster.h"
@@ -118,5 +120,18 @@ class NodeCluster {
   std::unique_ptr<EtcdCluster> etcd_;
   std::vector<std::unique_ptr<Server>> servers_;
 };
+
+/// A server that is as another one says, with another id.
+inline void write_node(NodeCluster& cluster, NodeRecord record) {
+  const auto store = cluster.etcd().store_options();
+  EtcdOptions options = store;
+  options.prefix = "/quiver/pond/";
+  const auto etcd = std::move(EtcdStore::make(cluster.etcd().http(), options)).value();
+  const auto there = etcd->get(CallContext{}, keys::node(record.id));
+  REQUIRE(there.ok());
+  const auto revision = *there ? (*there)->revision : Revision{0};
+  REQUIRE(*etcd->txn(CallContext{}, {{keys::node(record.id), revision}},
+                     {{keys::node(record.id), record.to_json().dump()}}) == TxnOutcome::Done);
+}
 
 }  // namespace quiver::cluster
