@@ -302,6 +302,10 @@ Result<NodeRemoval> NodeAdmin::plan_removal(const CallContext& call, const std::
 
 Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::string& wanted) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    // Read in front of the view that is judged: whoever removes a server behind this changes it,
+    // and of two who would remove the last two one conflicts.
+    const std::string slots(keys::kSlots);
+    QV_TRY(const auto slots_entry, parts_.store.get(call, slots));
     QV_TRY(const auto view, fresh_view(call));
     QV_TRY(auto node, node_named(*view, wanted));
     const std::string id = node.id.text;
@@ -309,9 +313,7 @@ Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::s
     if (node.state == NodeState::Draining) return NodeRemoval{std::move(node), moves, id, true};
     QV_CHECK(check_removal(*view, node));
     const std::string key = keys::node(node.id);
-    const std::string slots(keys::kSlots);
     QV_TRY(const auto entry, parts_.store.get(call, key));
-    QV_TRY(const auto slots_entry, parts_.store.get(call, slots));
     if (!entry || !slots_entry || entry->value != node.to_json().dump()) continue;
     node.state = NodeState::Draining;
     auto record = operations_.record_of(OperationKind::RemoveNode, {});
@@ -319,8 +321,6 @@ Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::s
     // One that was cancelled has the same id.
     QV_TRY(const auto before, operations_.find(call, id));
     const Revision instead_of = before ? before->revision : Revision{0};
-    // The list of slots is written by all that add or remove servers: of two who would remove the
-    // last two of them one conflicts.
     QV_TRY(const bool begun,
            operations_.begin(call, id, record,
                              {{{key, entry->revision}, {slots, slots_entry->revision}},

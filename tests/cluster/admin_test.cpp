@@ -214,6 +214,19 @@ TEST_CASE("ClusterAdmin: a node is not removed while no other can be reached", "
   CHECK(c.world.store->list(CallContext{}, keys::kOperations)->entries.empty());
 }
 
+TEST_CASE("ClusterAdmin: of two who remove the last two nodes at once, one is refused",
+          "[cluster][admin]") {
+  Cluster c(2);
+  const bool empty = GENERATE(true, false);
+  if (!empty) c.world.make("notes", 2);
+  c.while_judging = [&] { CHECK(c.admin->remove_node(within(20s), "node-a").ok()); };
+  CHECK_THAT(message_of(c.admin->remove_node(within(20s), "node-b").error(),
+                        ErrorCode::FailedPrecondition),
+             Catch::Contains("last active"));
+  c.world.settle();
+  CHECK(c.state_of(*c.world.nodes[1]) == NodeState::Active);
+}
+
 TEST_CASE("ClusterAdmin: a removal is cancelled, and may be asked for again", "[cluster][admin]") {
   Cluster c(2);
   c.world.make("notes", 4);
