@@ -24,6 +24,10 @@ Error moving(const Operations::StoredMove& move) {
               move.record.operation + "); wait until that has ended"};
 }
 
+Error begun_by_others() {
+  return {ErrorCode::Unavailable, "others keep beginning moves; try again"};
+}
+
 bool is_up(const Liveness& liveness, const NodeId& node) {
   return !liveness.down.contains(node) && !liveness.dead.contains(node);
 }
@@ -60,9 +64,10 @@ Result<std::shared_ptr<const ClusterView>> NodeAdmin::fresh_view(const CallConte
 }
 
 Result<std::vector<Operations::StoredMove>> NodeAdmin::unfinished(const CallContext& call) {
-  QV_TRY(auto moves, operations_.moves(call));
-  std::erase_if(moves, [](const auto& move) { return move.record.finished(); });
-  return moves;
+  // In this order: a move that gets its record in between is not missed.
+  QV_TRY(const auto operations, operations_.all(call));
+  QV_TRY(const auto moves, operations_.moves(call));
+  return Operations::unfinished(operations, moves);
 }
 
 void NodeAdmin::hurry(const CallContext& call) {
@@ -104,12 +109,14 @@ Result<ShardDistribution> NodeAdmin::shard_distribution(const CallContext& call,
 
 Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
                                              const std::optional<std::string>& plan_id) {
-  // One that was cancelled before it moved anything may be carried out after all.
-  Operations::Beside beside;
-  if (plan_id) {
-    // Asked for a second time, by a client whose first call was lost.
+  if (!plan_id) return plan_now(call);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Operations::Beside beside;
+    QV_TRY(beside.turn, operations_.turn(call));
     QV_TRY(const auto there, operations_.find(call, *plan_id));
+    // One that was cancelled before it moved anything may be carried out after all.
     if (there && there->record.cancelled) beside.instead_of = there->revision;
+    // Asked for a second time, by a client whose first call was lost.
     if (there && there->record.kind == OperationKind::Rebalance && !there->record.cancelled) {
       RebalanceAnswer out;
       for (const auto& one : there->record.moves) out.plan.moves.push_back(one.move);
@@ -117,7 +124,19 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
       out.operation = *plan_id;
       return out;
     }
+    QV_TRY(auto out, plan_again(call, *plan_id));
+    if (out.plan.empty()) return out;
+    auto record = operations_.record_of(OperationKind::Rebalance, out.plan.moves);
+    record.epoch = out.plan.epoch;
+    QV_TRY(const bool begun, operations_.begin(call, *plan_id, record, beside));
+    if (!begun) continue;
+    out.operation = *plan_id;
+    return out;
   }
+  return begun_by_others();
+}
+
+Result<RebalanceAnswer> NodeAdmin::plan_now(const CallContext& call) {
   QV_TRY(const auto view, fresh_view(call));
   QV_TRY(const auto busy, unfinished(call));
   if (!busy.empty()) return moving(busy.front());
@@ -128,14 +147,16 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
     if (node.record.state != NodeState::Active || is_up(liveness, id)) continue;
     out.down.push_back(node.record.label);
   }
-  if (!plan_id) return out;
-  const std::string id = out.plan.plan_id();
-  if (id != *plan_id) {
+  return out;
+}
+
+Result<RebalanceAnswer> NodeAdmin::plan_again(const CallContext& call, const std::string& plan_id) {
+  QV_TRY(auto out, plan_now(call));
+  if (out.plan.plan_id() != plan_id) {
     return Error{ErrorCode::FailedPrecondition,
                  "plan_id: the cluster has changed since that plan was made; ask for a new one "
                  "with dry_run"};
   }
-  if (out.plan.empty()) return out;
   const auto moved = std::all_of(out.plan.moves.begin(), out.plan.moves.end(),
                                  [](const Move& move) { return move.copy && move.from; });
   if (!moved || !out.plan.role_swaps.empty()) {
@@ -143,20 +164,27 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
                  "the plan makes copies in addition or swaps primaries, which needs collections "
                  "with more than one copy of a shard"};
   }
-  auto record = operations_.record_of(OperationKind::Rebalance, out.plan.moves);
-  record.epoch = out.plan.epoch;
-  QV_TRY(const bool begun, operations_.begin(call, id, record, beside));
-  if (!begun)
-    return Error{ErrorCode::Unavailable, "the plan is being changed by others; try again"};
-  out.operation = id;
   return out;
 }
 
 Result<std::string> NodeAdmin::move_shard(const CallContext& call,
                                           const ShardMoveRequest& request) {
   const std::string id = (call.request_id.empty() ? RequestId::random() : call.request_id).hex();
-  QV_TRY(const auto there, operations_.find(call, id));
-  if (there) return id;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Operations::Beside beside;
+    QV_TRY(beside.turn, operations_.turn(call));
+    QV_TRY(const auto there, operations_.find(call, id));
+    if (there) return id;
+    QV_TRY(auto move, wanted_move(call, request));
+    std::vector<Move> moves{std::move(move)};
+    const auto record = operations_.record_of(OperationKind::MoveShard, std::move(moves));
+    QV_TRY(const bool begun, operations_.begin(call, id, record, beside));
+    if (begun) return id;
+  }
+  return begun_by_others();
+}
+
+Result<Move> NodeAdmin::wanted_move(const CallContext& call, const ShardMoveRequest& request) {
   QV_TRY(const auto view, fresh_view(call));
   QV_TRY(const auto to, node_named(*view, request.to));
   QV_TRY(auto wanted, shards_of(*view, parts_.liveness(*view), {request.collection}));
@@ -184,11 +212,7 @@ Result<std::string> NodeAdmin::move_shard(const CallContext& call,
     const auto& what = other.record.move;
     if (what.collection_id == move.collection_id && what.shard == move.shard) return moving(other);
   }
-  std::vector<Move> moves{std::move(move)};
-  const auto record = operations_.record_of(OperationKind::MoveShard, std::move(moves));
-  QV_TRY(const bool begun, operations_.begin(call, id, record, {}));
-  static_cast<void>(begun);
-  return id;
+  return move;
 }
 
 Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string& address) {

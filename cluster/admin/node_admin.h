@@ -48,6 +48,12 @@ class NodeAdmin final : public ClusterAdmin {
   /// As it is now, not as it was when the watch last told.
   Result<std::shared_ptr<const ClusterView>> fresh_view(const CallContext& call);
   Result<std::vector<Operations::StoredMove>> unfinished(const CallContext& call);
+  /// What the cluster needs now. Errors: FailedPrecondition if shards are moving.
+  Result<RebalanceAnswer> plan_now(const CallContext& call);
+  /// The same, if it is that plan, and can be carried out. Errors: those of rebalance().
+  Result<RebalanceAnswer> plan_again(const CallContext& call, const std::string& plan_id);
+  /// Errors: those of move_shard().
+  Result<Move> wanted_move(const CallContext& call, const ShardMoveRequest& request);
   /// Errors: FailedPrecondition if it does not become one in time.
   Result<NodeRecord> await_member(const CallContext& call, const thrift::NodeIdentity& node,
                                   const std::string& address);

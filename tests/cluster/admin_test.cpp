@@ -128,6 +128,77 @@ TEST_CASE("ClusterAdmin: a shard goes where a person wants it", "[cluster][admin
              Catch::Contains("already"));
 }
 
+/// Whether a transaction begins an operation, or goes on with it.
+bool puts_operation(const std::vector<Put>& puts) {
+  return std::any_of(puts.begin(), puts.end(),
+                     [](const Put& put) { return put.key.starts_with(keys::kOperations); });
+}
+
+bool puts_move(const std::vector<Put>& puts) {
+  return std::any_of(puts.begin(), puts.end(),
+                     [](const Put& put) { return put.key.starts_with(keys::kMoves); });
+}
+
+TEST_CASE("ClusterAdmin: of those who move a shard at the same time one does", "[cluster][admin]") {
+  Cluster c(3);
+  c.world.make("notes", 3);
+  for (const auto& node : c.world.nodes) node->mover->stop();
+  auto& from = c.world.owner("notes", 0);
+  auto& to = c.world.other(from);
+  const ShardMoveRequest wanted{"notes", ShardId{0}, "", to.id.text};
+  // The quicker one's call falls between what the slower one has read and what it writes, or
+  // between the operation and the records of its moves.
+  const bool begun = GENERATE(false, true);
+  std::atomic<bool> raced{false};
+  std::string quicker;
+  Result<std::string> late = Error{ErrorCode::Internal, "not called"};
+  c.world.nodes[0]->store.inject([&](const std::vector<Put>& puts) {
+    if (!puts_operation(puts) || puts_move(puts) != begun || raced.exchange(true)) {
+      return FaultyStore::Fault::None;
+    }
+    auto one = c.admin->move_shard(within(20s), wanted);
+    if (begun) {
+      late = one;
+    } else {
+      quicker = one.value();
+    }
+    return FaultyStore::Fault::None;
+  });
+  const auto outer = c.admin->move_shard(within(20s), wanted);
+  REQUIRE(raced);
+  if (begun) {
+    quicker = outer.value();
+  } else {
+    late = outer;
+  }
+  CHECK_THAT(message_of(late.error(), ErrorCode::FailedPrecondition),
+             Catch::Contains("is on the move (operation " + quicker + ")"));
+  CHECK(c.world.store->list(CallContext{}, keys::kOperations)->entries.size() == 1);
+  CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 1);
+}
+
+TEST_CASE("ClusterAdmin: a plan does not move what a person moves at the same time",
+          "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 4);
+  auto& added = c.world.add_node();
+  for (const auto& node : c.world.nodes) node->mover->stop();
+  const auto plan = c.admin->rebalance(within(20s), std::nullopt).value().plan;
+  REQUIRE(plan.moves.size() == 1);
+  std::atomic<bool> raced{false};
+  c.world.nodes[0]->store.inject([&](const std::vector<Put>& puts) {
+    if (puts_operation(puts) && !raced.exchange(true)) {
+      CHECK(
+          c.admin->move_shard(within(20s), {"notes", plan.moves[0].shard, "", added.id.text}).ok());
+    }
+    return FaultyStore::Fault::None;
+  });
+  CHECK_THAT(message_of(c.admin->rebalance(within(20s), plan.plan_id()).error(),
+                        ErrorCode::FailedPrecondition),
+             Catch::Contains("on the move"));
+  CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 1);
+}
+
 TEST_CASE("ClusterAdmin: nodes are listed with what they say, and what keeps them silent",
           "[cluster][admin]") {
   Cluster c(3);
