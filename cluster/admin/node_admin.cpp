@@ -124,13 +124,19 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
       out.operation = *plan_id;
       return out;
     }
-    QV_TRY(auto out, plan_again(call, *plan_id));
-    if (out.plan.empty()) return out;
-    auto record = operations_.record_of(OperationKind::Rebalance, out.plan.moves);
-    record.epoch = out.plan.epoch;
+    auto out = plan_again(call, *plan_id);
+    if (!out.ok()) {
+      // Whoever has begun moves meanwhile may have begun these.
+      QV_TRY(const auto now, operations_.turn(call));
+      if (now == *beside.turn) return out;
+      continue;
+    }
+    if (out->plan.empty()) return out;
+    auto record = operations_.record_of(OperationKind::Rebalance, out->plan.moves);
+    record.epoch = out->plan.epoch;
     QV_TRY(const bool begun, operations_.begin(call, *plan_id, record, beside));
     if (!begun) continue;
-    out.operation = *plan_id;
+    out->operation = *plan_id;
     return out;
   }
   return begun_by_others();

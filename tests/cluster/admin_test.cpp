@@ -199,6 +199,27 @@ TEST_CASE("ClusterAdmin: a plan does not move what a person moves at the same ti
   CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 1);
 }
 
+TEST_CASE("ClusterAdmin: who carries out a plan at the same time as others gets its operation",
+          "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 4);
+  auto& to = c.world.add_node();
+  const bool ends = GENERATE(false, true);
+  if (!ends) to.mover->stop();
+  const auto plan_id = c.admin->rebalance(within(20s), std::nullopt).value().plan.plan_id();
+  std::atomic<bool> raced{false};
+  c.world.nodes[0]->store.before_list([&](std::string_view prefix) {
+    if (!prefix.empty() || raced.exchange(true)) return;
+    CHECK(c.admin->rebalance(within(20s), plan_id)->operation == plan_id);
+    if (ends) CHECK(c.ended(plan_id).state == OperationState::Done);
+  });
+  const auto late = c.admin->rebalance(within(20s), plan_id);
+  REQUIRE(raced);
+  REQUIRE(late.ok());
+  CHECK(late->operation == plan_id);
+  CHECK(late->plan.moves.size() == 1);
+}
+
 TEST_CASE("ClusterAdmin: nodes are listed with what they say, and what keeps them silent",
           "[cluster][admin]") {
   Cluster c(3);
