@@ -204,6 +204,13 @@ Result<Move> NodeAdmin::wanted_move(const CallContext& call, const ShardMoveRequ
                                           std::to_string(wanted.shards.size() - 1) + ", got " +
                                           std::to_string(raw(request.shard))};
   }
+  const auto& id = view->find_collection(request.collection)->spec.id;
+  // In front of plan_move(), which sees that it moves, and not what moves it.
+  QV_TRY(const auto busy, unfinished(call));
+  for (const auto& other : busy) {
+    const auto& what = other.record.move;
+    if (what.collection_id == id && what.shard == request.shard) return moving(other);
+  }
   NodeId from;
   if (request.from.empty()) {
     from = *shard->state.primary_node();
@@ -213,11 +220,6 @@ Result<Move> NodeAdmin::wanted_move(const CallContext& call, const ShardMoveRequ
   }
   QV_TRY(auto move,
          plan_move(*view, parts_.liveness(*view), request.collection, request.shard, from, to.id));
-  QV_TRY(const auto busy, unfinished(call));
-  for (const auto& other : busy) {
-    const auto& what = other.record.move;
-    if (what.collection_id == move.collection_id && what.shard == move.shard) return moving(other);
-  }
   return move;
 }
 

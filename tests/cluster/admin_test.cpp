@@ -220,6 +220,31 @@ TEST_CASE("ClusterAdmin: who carries out a plan at the same time as others gets 
   CHECK(late->plan.moves.size() == 1);
 }
 
+TEST_CASE("ClusterAdmin: a shard that is on the move is refused with its operation",
+          "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 2);
+  auto& from = c.world.owner("notes", 0);
+  auto& to = c.world.other(from);
+  std::atomic<bool> go_on{false};
+  std::atomic<bool> asked{false};
+  from.before([&](const std::string& method) -> Status {
+    if (method != "read_chunk") return Done{};
+    asked = true;
+    eventually([&] { return go_on.load(); });
+    return Done{};
+  });
+  const auto id = c.admin->move_shard(within(20s), {"notes", ShardId{0}, "", to.id.text}).value();
+  REQUIRE(eventually([&] { return asked.load(); }));
+  c.world.settle();
+  CHECK(c.world.state("notes", 0).copies.size() == 2);
+  const auto again = c.admin->move_shard(within(20s), {"notes", ShardId{0}, "", to.id.text});
+  CHECK_THAT(message_of(again.error(), ErrorCode::FailedPrecondition),
+             Catch::Contains("(operation " + id + ")"));
+  go_on = true;
+  CHECK(c.ended(id).state == OperationState::Done);
+}
+
 TEST_CASE("ClusterAdmin: nodes are listed with what they say, and what keeps them silent",
           "[cluster][admin]") {
   Cluster c(3);
