@@ -236,7 +236,9 @@ Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string
   }
   QV_TRY(const auto view, fresh_view(call));
   if (const auto* const known = view->find_node({node->id})) {
-    if (known->record.state != NodeState::Removed) return NodeAdded{known->record, true};
+    if (known->record.state != NodeState::Removed) {
+      return NodeAdded{known->record, true, held_by(*view, known->record.id).copies};
+    }
     return Error{ErrorCode::FailedPrecondition,
                  "node " + node->id +
                      " was removed and may not come back; start it with an empty data directory"};

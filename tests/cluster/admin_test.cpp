@@ -437,6 +437,9 @@ TEST_CASE("ClusterAdmin: an address is contacted before a node is said to be the
   REQUIRE(member.ok());
   CHECK(member->already);
   CHECK(member->node.id == c.world.nodes[1]->id);
+  CHECK(member->copies == 0);
+  c.world.make("notes", 4);
+  CHECK(c.admin->add_node(within(20s), c.world.nodes[1]->server->address())->copies == 2);
   CHECK(c.admin->add_node(within(20s), "nowhere").error().code == ErrorCode::InvalidArgument);
   CHECK_THAT(
       message_of(c.admin->add_node(within(20s), "127.0.0.1:1").error(), ErrorCode::Unavailable),
