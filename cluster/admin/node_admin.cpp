@@ -76,16 +76,20 @@ void NodeAdmin::hurry(const CallContext& call) {
   }
 }
 
+CallContext NodeAdmin::soon(const CallContext& call) const {
+  auto out = call;
+  const auto until = std::chrono::steady_clock::now() + options_.status_time;
+  out.deadline = call.deadline ? std::min(*call.deadline, until) : until;
+  return out;
+}
+
 Result<NodeList> NodeAdmin::list_nodes(const CallContext& call, const std::string& node) {
   QV_CHECK(call.check());
   const auto view = parts_.views.current();
   QV_TRY(auto out, list_of(*view, parts_.liveness(*view), node));
   thrift::NodeCall asked;
-  asked.context = call;
+  asked.context = soon(call);
   asked.epoch = view->epoch;
-  auto until = std::chrono::steady_clock::now() + options_.status_time;
-  if (call.deadline) until = std::min(until, *call.deadline);
-  asked.context.deadline = until;
   parts_.fan_out.run(out.nodes.size(), [&](std::size_t i) {
     auto& one = out.nodes[i];
     const auto client = parts_.peers.client(*view, one.record.id);
@@ -226,9 +230,7 @@ Result<Move> NodeAdmin::wanted_move(const CallContext& call, const ShardMoveRequ
 Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string& address) {
   QV_TRY(const auto client, parts_.peers.client_at(address));
   auto greeting = call;
-  if (!greeting.deadline) {
-    greeting.deadline = std::chrono::steady_clock::now() + options_.status_time;
-  }
+  if (!greeting.deadline) greeting = soon(call);
   auto node = client->greet(greeting);
   if (!node.ok()) {
     return Error{node.error().code,
@@ -262,11 +264,9 @@ Result<NodeRecord> NodeAdmin::await_member(const CallContext& call,
                    "this cluster; its log says what it waits for"};
 }
 
-Status NodeAdmin::check_removal(const ClusterView& view, const NodeRecord& node) const {
-  const auto liveness = parts_.liveness(view);
-  QV_CHECK(check_others(view, liveness, node));
-  const auto reachable = [&](const NodeId& id) { return is_up(liveness, id); };
-  std::size_t stuck = 0;
+Status NodeAdmin::check_only_copies(const CallContext& call, const ClusterView& view,
+                                    const Liveness& liveness, const NodeRecord& node) const {
+  std::size_t only_here = 0;
   std::string named;
   for (const auto& [collection, one] : view.collections) {
     for (std::size_t i = 0; i < one->shards.size(); ++i) {
@@ -276,18 +276,33 @@ Status NodeAdmin::check_removal(const ClusterView& view, const NodeRecord& node)
       for (const auto& copy : state.in_sync) {
         const auto& at = state.copies.at(copy).node;
         here = here || at == node.id;
-        elsewhere = elsewhere || reachable(at);
+        elsewhere = elsewhere || (at != node.id && is_up(liveness, at));
       }
-      if (!here || elsewhere || ++stuck > kShardsNamed) continue;
+      if (!here || elsewhere || ++only_here > kShardsNamed) continue;
       named += (named.empty() ? "" : ", ") + collection + '/' + std::to_string(i);
     }
   }
-  if (stuck > 0) {
-    return Error{ErrorCode::Unavailable, "node \"" + node.label +
-                                             "\" cannot be reached and has the only copy of " +
-                                             std::to_string(stuck) + " shards (" + named +
-                                             "): bring it back, or delete these collections"};
+  if (only_here == 0) return Done{};
+  std::string why;
+  if (is_up(liveness, node.id)) {
+    // One that has just gone is not known to be down yet.
+    QV_TRY(const auto client, parts_.peers.client(view, node.id));
+    const auto answered = client->greet(soon(call));
+    if (answered.ok()) return Done{};
+    QV_CHECK(call.check());
+    why = " (" + answered.error().message + ')';
   }
+  return Error{ErrorCode::Unavailable, "node \"" + node.label + "\" cannot be reached" + why +
+                                           " and has the only copy of " +
+                                           std::to_string(only_here) + " shards (" + named +
+                                           "): bring it back, or delete these collections"};
+}
+
+Status NodeAdmin::check_removal(const CallContext& call, const ClusterView& view,
+                                const NodeRecord& node) const {
+  const auto liveness = parts_.liveness(view);
+  QV_CHECK(check_others(view, liveness, node));
+  QV_CHECK(check_only_copies(call, view, liveness, node));
   // Whether the others can take what it has.
   auto drained = view;
   drained.nodes.at(node.id).record.state = NodeState::Draining;
@@ -330,7 +345,7 @@ Result<NodeRemoval> NodeAdmin::plan_removal(const CallContext& call, const std::
     const std::string id = node.id.text;
     return NodeRemoval{std::move(node), moves, id, true};
   }
-  QV_CHECK(check_removal(*view, node));
+  QV_CHECK(check_removal(call, *view, node));
   return NodeRemoval{std::move(node), moves, std::nullopt, false};
 }
 
@@ -345,7 +360,7 @@ Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::s
     const std::string id = node.id.text;
     const auto moves = held_by(*view, node.id).copies;
     if (node.state == NodeState::Draining) return NodeRemoval{std::move(node), moves, id, true};
-    QV_CHECK(check_removal(*view, node));
+    QV_CHECK(check_removal(call, *view, node));
     const std::string key = keys::node(node.id);
     QV_TRY(const auto entry, parts_.store.get(call, key));
     if (!entry || !slots_entry || entry->value != node.to_json().dump()) continue;

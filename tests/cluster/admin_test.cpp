@@ -317,6 +317,26 @@ TEST_CASE("ClusterAdmin: a node is removed only if its shards can go elsewhere",
   }
 }
 
+TEST_CASE("ClusterAdmin: a node that went a moment ago is removed only if nothing is lost with it",
+          "[cluster][admin]") {
+  Cluster c(3);
+  // Nobody knows yet that it is down.
+  c.world.nodes[1]->server.reset();
+  const auto empty = c.admin->plan_removal(within(20s), "node-b");
+  REQUIRE(empty.ok());
+  c.world.nodes[1]->restart();
+  c.world.make("notes", 3);
+  c.world.nodes[1]->server.reset();
+  const auto planned =
+      message_of(c.admin->plan_removal(within(20s), "node-b").error(), ErrorCode::Unavailable);
+  CHECK_THAT(planned, Catch::Contains("cannot be reached (") &&
+                          Catch::Contains("only copy of 1 shards (notes/"));
+  CHECK(c.admin->remove_node(within(20s), "node-b").error().code == ErrorCode::Unavailable);
+  c.world.settle();
+  CHECK(c.state_of(*c.world.nodes[1]) == NodeState::Active);
+  CHECK(c.world.store->list(CallContext{}, keys::kOperations)->entries.empty());
+}
+
 TEST_CASE("ClusterAdmin: a node is not removed while no other can be reached", "[cluster][admin]") {
   Cluster c(2);
   c.world.make("notes", 2);
