@@ -145,6 +145,14 @@ TEST_CASE("cluster_list_nodes: says of each node what is known of it", "[service
   CHECK(world.admin.asked.empty());
   world.ok("cluster_list_nodes", {{"node_id", "node-b"}});
   CHECK(world.admin.asked == "node-b");
+  // One that is alone listens for no others.
+  CHECK(up["rpc_address"] == "10.0.0.1:7700");
+  auto& alone = world.admin.nodes.nodes.front().record;
+  alone.rpc_address.clear();
+  alone.http_address.clear();
+  const auto left_out = world.ok("cluster_list_nodes", Json::object())["nodes"][0];
+  CHECK_FALSE(left_out.contains("rpc_address"));
+  CHECK_FALSE(left_out.contains("http_address"));
 }
 
 TEST_CASE("node_status: what this server knows without asking others", "[service]") {
