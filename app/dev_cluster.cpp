@@ -44,6 +44,8 @@ constexpr std::chrono::milliseconds kLookEvery{50};
 constexpr std::chrono::seconds kStartTime{120};
 constexpr std::chrono::seconds kStopTime{30};
 constexpr std::chrono::seconds kStoreTime{5};
+constexpr std::chrono::seconds kReadyTime{2};
+constexpr int kOk = 200;
 constexpr std::streamoff kTailBytes = 2'000;
 constexpr int kPortAttempts = 10'000;
 
@@ -109,6 +111,7 @@ class Dev {
       : wanted_(wanted), stop_(stop), say_(say) {}
   ~Dev() {
     stop_.disarm();
+    if (lock_) forget_nodes();
     end_servers();
   }
   Dev(const Dev&) = delete;
@@ -125,6 +128,8 @@ class Dev {
       is_stopping_ = true;
       stopping_.notify_all();
     });
+    // Of processes that are gone, if the last end was not a clean one.
+    forget_nodes();
     QV_TRY(ports_, free_ports(2 + 2 * wanted_.nodes));
     QV_CHECK(start_etcd());
     QV_CHECK(write_token());
@@ -216,7 +221,7 @@ class Dev {
     return Done{};
   }
 
-  /// Who is active and shows a sign of life, by label.
+  /// Who is active where it listens now, and shows a sign of life, by label.
   Result<std::map<std::string, std::string>> joined() {
     QV_TRY(const auto store,
            cluster::EtcdStore::make(*http_, cluster::store_options(servers_.front().options.cluster,
@@ -227,16 +232,27 @@ class Dev {
     QV_TRY(const auto alive, store->list(call, cluster::keys::kAlive));
     std::map<std::string, std::string> out;
     for (const auto& [id, seat] : roster.nodes) {
+      // After an end that was not a clean one all else is there of the former processes.
+      const bool here = std::any_of(servers_.begin(), servers_.end(), [&](const auto& server) {
+        return server.label == seat.record.label && server.rpc_address() == seat.record.rpc_address;
+      });
       const bool lives =
           std::any_of(alive.entries.begin(), alive.entries.end(), [&](const auto& entry) {
             return entry.key == cluster::keys::alive(id) &&
                    entry.value.find(seat.record.rpc_address) != std::string::npos;
           });
-      if (lives && seat.record.state == cluster::NodeState::Active) {
+      if (here && lives && seat.record.state == cluster::NodeState::Active) {
         out[seat.record.label] = id.text;
       }
     }
     return out;
+  }
+
+  bool is_ready(const Server& server) {
+    CallContext call;
+    call.deadline = steady_clock::now() + kReadyTime;
+    const auto reply = http_->send(call, server.http_url(), {"GET", "/readyz", {}, {}});
+    return reply.answered() && reply.response.status == kOk;
   }
 
   Status wait_joined() {
@@ -252,7 +268,7 @@ class Dev {
       if (there.ok()) {
         ids_ = *there;
         const bool all = std::all_of(servers_.begin(), servers_.end(), [this](const auto& server) {
-          return ids_.contains(server.label);
+          return ids_.contains(server.label) && is_ready(server);
         });
         if (all) return Done{};
       }
@@ -264,6 +280,13 @@ class Dev {
       }
     }
     return Done{};
+  }
+
+  fs::path nodes_file() const { return wanted_.directory / "nodes.json"; }
+
+  void forget_nodes() {
+    std::error_code ignored;
+    fs::remove(nodes_file(), ignored);
   }
 
   Status write_nodes() {
@@ -284,8 +307,7 @@ class Dev {
                    {"token_file", token_file_.string()},
                    {"nodes", std::move(nodes)},
                    {"etcd", {{"pid", etcd_->pid()}, {"url", etcd_->client_url()}}}};
-    return storage::write_file_atomically(wanted_.directory / "nodes.json", all.dump(2) + '\n',
-                                          "the list of servers");
+    return storage::write_file_atomically(nodes_file(), all.dump(2) + '\n', "the list of servers");
   }
 
   void tell() {

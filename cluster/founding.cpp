@@ -53,6 +53,20 @@ class Catalogued final : public CoordinationStore {
   CoordinationStore& all_;
 };
 
+/// Their ids are drawn at random: one that `store` has is this one.
+Status check_new(const CallContext& call, CoordinationStore& catalogue, CoordinationStore& store) {
+  QV_TRY(const auto specs, catalogue.list(call, keys::kSpecs));
+  for (const auto& entry : specs.entries) {
+    QV_TRY(const auto there, store.get(call, entry.key));
+    if (!there) continue;
+    return refused(
+        "the collections of this data directory are in the cluster already: it is a copy of the "
+        "directory of a server that is its member. Nothing was changed; a further server begins "
+        "with an empty directory");
+  }
+  return Done{};
+}
+
 }  // namespace
 
 Result<ClusterRecord> found_cluster(const CallContext& call, CoordinationStore& store,
@@ -99,11 +113,12 @@ Result<Migrated> move_in(const CallContext& call, const std::filesystem::path& d
   QV_TRY(const auto cluster,
          found_cluster(call, store, clock, name, before ? before->cluster_id : ""));
   if (before && !before->is_moving_in) return Migrated{};
+  QV_TRY(const auto alone, EmbeddedStore::open(data_dir / "meta"));
+  Catalogued catalogue(*alone);
+  if (!before) QV_CHECK(check_new(call, catalogue, store));
   MembershipFile file{name, cluster.id, true};
   // From here on nobody changes the catalogue that is copied.
   QV_CHECK(file.write(data_dir));
-  QV_TRY(const auto alone, EmbeddedStore::open(data_dir / "meta"));
-  Catalogued catalogue(*alone);
   QV_TRY(const auto moved, migrate(call, catalogue, store));
   file.is_moving_in = false;
   QV_CHECK(file.write(data_dir));

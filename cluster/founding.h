@@ -26,8 +26,8 @@ Result<ClusterRecord> found_cluster(const CallContext& call, CoordinationStore& 
 ///
 /// The process must own the directory.
 ///
-/// Errors: FailedPrecondition if the directory is of another cluster, or `store` has a collection
-/// of the same name; those of CoordinationStore.
+/// Errors: FailedPrecondition if the directory is of another cluster or a copy of a member's, or
+/// `store` has a collection of the same name; those of CoordinationStore.
 Result<Migrated> move_in(const CallContext& call, const std::filesystem::path& data_dir,
                          CoordinationStore& store, const Clock& clock, const std::string& name);
 

@@ -54,7 +54,7 @@ class NodeClient final : public NodeHandler {
   NodeClient(const NodeClient&) = delete;
   NodeClient& operator=(const NodeClient&) = delete;
 
-  /// Who answers at the address: greets it, over a connection that exists if there is one.
+  /// Who answers at the address now: greets it over a connection of its own, which is closed then.
   Result<NodeIdentity> greet(const CallContext& call);
   const PeerAddress& peer() const noexcept;
   /// Closes connections that were idle for ClientOptions::idle_time; how many stay, idle or not.

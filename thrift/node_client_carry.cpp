@@ -77,11 +77,9 @@ std::size_t NodeClient::close_idle() {
 
 Result<NodeIdentity> NodeClient::greet(const CallContext& call) {
   const auto until = call.deadline.value_or(std::chrono::steady_clock::now() + options_.call_time);
-  auto lease = pools_.front()->acquire(until, call.cancel);
-  if (!lease.ok()) return lease.error();
-  auto peer = (*lease)->peer();
-  lease->keep();
-  return peer;
+  // One that exists says who answered once, not that anybody does now.
+  QV_TRY(const auto connection, dialer_->dial(Purpose::Control, until, call.cancel));
+  return connection->peer();
 }
 
 struct NodeClient::Attempt {

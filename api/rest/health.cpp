@@ -28,6 +28,8 @@ HttpResponse status_response(const char* status, const std::string& version) {
 }
 
 HttpResponse not_ready(const Error& error) {
+  // What may pass, such as joining, says so; a damaged catalogue does not pass.
+  if (error.code == ErrorCode::Unavailable) return problem(error);
   HttpResponse response = problem(kUnavailable, error.code, error.message);
   response.headers["retry-after"] = "1";
   return response;

@@ -70,6 +70,8 @@ struct NodeAdded {
   NodeRecord node;
   /// It was a member before.
   bool already = false;
+  /// Copies of shards that it has.
+  std::uint64_t copies = 0;
 };
 
 struct NodeRemoval {

@@ -98,23 +98,23 @@ Status Controller::tick(const CallContext& call) {
     if (!done.ok() && problem.ok()) problem = std::move(done);
   };
   note(complete_operations(call));
-  // In this order: what was added to an operation, or moved, behind what is known of either shows
-  // when the operation is changed.
-  QV_TRY(const auto operations, operations_.all(call));
-  QV_TRY(const auto moves, operations_.moves(call));
+  Known known;
+  QV_TRY(known.turn, operations_.turn(call));
+  QV_TRY(known.operations, operations_.all(call));
+  QV_TRY(known.moves, operations_.moves(call));
   QV_CHECK(parts_.views.refresh(call));
   const auto view = parts_.views.current();
-  note(end_hopeless(call, *view, moves));
+  note(end_hopeless(call, *view, known.moves));
   for (const auto& [unused, node] : view->nodes) {
     if (node.record.state != NodeState::Draining) continue;
-    auto drained = drain(call, *view, node.record, operations, moves);
+    auto drained = drain(call, *view, node.record, known);
     if (!drained.ok()) {
       QV_LOG_WARN("drain_failed node={} error=\"{}\"", node.record.label, drained.error().message);
     }
     note(std::move(drained));
   }
   note(forget_removed(call, *view));
-  note(forget_old(call, moves));
+  note(forget_old(call, known.moves));
   return problem;
 }
 
@@ -169,7 +169,9 @@ Status Controller::end_move(const CallContext& call, const Operations::StoredMov
 }
 
 Status Controller::drain(const CallContext& call, const ClusterView& view, const NodeRecord& node,
-                         const AllOperations& operations, const Moves& moves) {
+                         const Known& known) {
+  const auto& operations = known.operations;
+  const auto& moves = known.moves;
   const auto concerns = [&](const Operations::StoredMove& move) {
     return !move.record.finished() &&
            (move.record.move.to == node.id || move.record.move.from == node.id);
@@ -184,19 +186,20 @@ Status Controller::drain(const CallContext& call, const ClusterView& view, const
   const auto& record = there->second.record;
   // Incomplete: its moves are not among those that were read.
   if (record.cancelled || record.made < record.moves.size()) return Done{};
-  return drain_further(call, view, node, there->second, moves);
+  return drain_further(call, view, node, there->second, known);
 }
 
 Status Controller::drain_further(const CallContext& call, const ClusterView& view,
                                  const NodeRecord& node, const Operations::Stored& operation,
-                                 const Moves& moves) {
+                                 const Known& known) {
   std::set<std::string> own;
   for (const auto& one : operation.record.moves) own.insert(one.id);
   const auto now = parts_.clock.wall_ms();
   std::set<std::pair<std::string, ShardId>> busy;
-  for (const auto& move : moves) {
-    const auto& what = move.record.move;
-    if (!move.record.finished()) busy.insert({what.collection_id, what.shard});
+  for (const auto& move : Operations::unfinished(known.operations, known.moves)) {
+    busy.insert({move.record.move.collection_id, move.record.move.shard});
+  }
+  for (const auto& move : known.moves) {
     const bool failed =
         move.record.phase == MovePhase::Failed || move.record.phase == MovePhase::Aborted;
     if (failed && own.contains(move.id) &&
@@ -218,8 +221,8 @@ Status Controller::drain_further(const CallContext& call, const ClusterView& vie
     if (away.size() == kMovesPerTxn) break;
   }
   if (away.empty()) return Done{};
-  // False: another round has begun these, or others.
-  QV_TRY(const bool begun, operations_.extend(call, node.id.text, operation, away));
+  // False: another round, or somebody else, has begun these, or others.
+  QV_TRY(const bool begun, operations_.extend(call, node.id.text, operation, away, known.turn));
   static_cast<void>(begun);
   return Done{};
 }

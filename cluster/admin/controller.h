@@ -63,16 +63,22 @@ class Controller {
 
  private:
   using Moves = std::vector<Operations::StoredMove>;
-  using AllOperations = std::vector<std::pair<std::string, Operations::Stored>>;
+  /// As read at the beginning of a round, in this order: what was added to an operation, or moved,
+  /// behind what is known of either shows when the operation is changed.
+  struct Known {
+    Revision turn{0};
+    Operations::All operations;
+    Moves moves;
+  };
 
   void work();
   Status complete_operations(const CallContext& call);
   Status end_hopeless(const CallContext& call, const ClusterView& view, const Moves& moves);
   Status end_move(const CallContext& call, const Operations::StoredMove& move);
   Status drain(const CallContext& call, const ClusterView& view, const NodeRecord& node,
-               const AllOperations& operations, const Moves& moves);
+               const Known& known);
   Status drain_further(const CallContext& call, const ClusterView& view, const NodeRecord& node,
-                       const Operations::Stored& operation, const Moves& moves);
+                       const Operations::Stored& operation, const Known& known);
   /// Gives a drain without an operation one.
   Status adopt_drain(const CallContext& call, const NodeRecord& node);
   Result<bool> holds_anything(const CallContext& call, const NodeId& node);

@@ -24,6 +24,10 @@ Error moving(const Operations::StoredMove& move) {
               move.record.operation + "); wait until that has ended"};
 }
 
+Error begun_by_others() {
+  return {ErrorCode::Unavailable, "others keep beginning moves; try again"};
+}
+
 bool is_up(const Liveness& liveness, const NodeId& node) {
   return !liveness.down.contains(node) && !liveness.dead.contains(node);
 }
@@ -60,9 +64,10 @@ Result<std::shared_ptr<const ClusterView>> NodeAdmin::fresh_view(const CallConte
 }
 
 Result<std::vector<Operations::StoredMove>> NodeAdmin::unfinished(const CallContext& call) {
-  QV_TRY(auto moves, operations_.moves(call));
-  std::erase_if(moves, [](const auto& move) { return move.record.finished(); });
-  return moves;
+  // In this order: a move that gets its record in between is not missed.
+  QV_TRY(const auto operations, operations_.all(call));
+  QV_TRY(const auto moves, operations_.moves(call));
+  return Operations::unfinished(operations, moves);
 }
 
 void NodeAdmin::hurry(const CallContext& call) {
@@ -71,16 +76,20 @@ void NodeAdmin::hurry(const CallContext& call) {
   }
 }
 
+CallContext NodeAdmin::soon(const CallContext& call) const {
+  auto out = call;
+  const auto until = std::chrono::steady_clock::now() + options_.status_time;
+  out.deadline = call.deadline ? std::min(*call.deadline, until) : until;
+  return out;
+}
+
 Result<NodeList> NodeAdmin::list_nodes(const CallContext& call, const std::string& node) {
   QV_CHECK(call.check());
   const auto view = parts_.views.current();
   QV_TRY(auto out, list_of(*view, parts_.liveness(*view), node));
   thrift::NodeCall asked;
-  asked.context = call;
+  asked.context = soon(call);
   asked.epoch = view->epoch;
-  auto until = std::chrono::steady_clock::now() + options_.status_time;
-  if (call.deadline) until = std::min(until, *call.deadline);
-  asked.context.deadline = until;
   parts_.fan_out.run(out.nodes.size(), [&](std::size_t i) {
     auto& one = out.nodes[i];
     const auto client = parts_.peers.client(*view, one.record.id);
@@ -104,12 +113,14 @@ Result<ShardDistribution> NodeAdmin::shard_distribution(const CallContext& call,
 
 Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
                                              const std::optional<std::string>& plan_id) {
-  // One that was cancelled before it moved anything may be carried out after all.
-  Operations::Beside beside;
-  if (plan_id) {
-    // Asked for a second time, by a client whose first call was lost.
+  if (!plan_id) return plan_now(call);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Operations::Beside beside;
+    QV_TRY(beside.turn, operations_.turn(call));
     QV_TRY(const auto there, operations_.find(call, *plan_id));
+    // One that was cancelled before it moved anything may be carried out after all.
     if (there && there->record.cancelled) beside.instead_of = there->revision;
+    // Asked for a second time, by a client whose first call was lost.
     if (there && there->record.kind == OperationKind::Rebalance && !there->record.cancelled) {
       RebalanceAnswer out;
       for (const auto& one : there->record.moves) out.plan.moves.push_back(one.move);
@@ -117,7 +128,25 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
       out.operation = *plan_id;
       return out;
     }
+    auto out = plan_again(call, *plan_id);
+    if (!out.ok()) {
+      // Whoever has begun moves meanwhile may have begun these.
+      QV_TRY(const auto now, operations_.turn(call));
+      if (now == *beside.turn) return out;
+      continue;
+    }
+    if (out->plan.empty()) return out;
+    auto record = operations_.record_of(OperationKind::Rebalance, out->plan.moves);
+    record.epoch = out->plan.epoch;
+    QV_TRY(const bool begun, operations_.begin(call, *plan_id, record, beside));
+    if (!begun) continue;
+    out->operation = *plan_id;
+    return out;
   }
+  return begun_by_others();
+}
+
+Result<RebalanceAnswer> NodeAdmin::plan_now(const CallContext& call) {
   QV_TRY(const auto view, fresh_view(call));
   QV_TRY(const auto busy, unfinished(call));
   if (!busy.empty()) return moving(busy.front());
@@ -128,14 +157,16 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
     if (node.record.state != NodeState::Active || is_up(liveness, id)) continue;
     out.down.push_back(node.record.label);
   }
-  if (!plan_id) return out;
-  const std::string id = out.plan.plan_id();
-  if (id != *plan_id) {
+  return out;
+}
+
+Result<RebalanceAnswer> NodeAdmin::plan_again(const CallContext& call, const std::string& plan_id) {
+  QV_TRY(auto out, plan_now(call));
+  if (out.plan.plan_id() != plan_id) {
     return Error{ErrorCode::FailedPrecondition,
                  "plan_id: the cluster has changed since that plan was made; ask for a new one "
                  "with dry_run"};
   }
-  if (out.plan.empty()) return out;
   const auto moved = std::all_of(out.plan.moves.begin(), out.plan.moves.end(),
                                  [](const Move& move) { return move.copy && move.from; });
   if (!moved || !out.plan.role_swaps.empty()) {
@@ -143,20 +174,27 @@ Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
                  "the plan makes copies in addition or swaps primaries, which needs collections "
                  "with more than one copy of a shard"};
   }
-  auto record = operations_.record_of(OperationKind::Rebalance, out.plan.moves);
-  record.epoch = out.plan.epoch;
-  QV_TRY(const bool begun, operations_.begin(call, id, record, beside));
-  if (!begun)
-    return Error{ErrorCode::Unavailable, "the plan is being changed by others; try again"};
-  out.operation = id;
   return out;
 }
 
 Result<std::string> NodeAdmin::move_shard(const CallContext& call,
                                           const ShardMoveRequest& request) {
   const std::string id = (call.request_id.empty() ? RequestId::random() : call.request_id).hex();
-  QV_TRY(const auto there, operations_.find(call, id));
-  if (there) return id;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Operations::Beside beside;
+    QV_TRY(beside.turn, operations_.turn(call));
+    QV_TRY(const auto there, operations_.find(call, id));
+    if (there) return id;
+    QV_TRY(auto move, wanted_move(call, request));
+    std::vector<Move> moves{std::move(move)};
+    const auto record = operations_.record_of(OperationKind::MoveShard, std::move(moves));
+    QV_TRY(const bool begun, operations_.begin(call, id, record, beside));
+    if (begun) return id;
+  }
+  return begun_by_others();
+}
+
+Result<Move> NodeAdmin::wanted_move(const CallContext& call, const ShardMoveRequest& request) {
   QV_TRY(const auto view, fresh_view(call));
   QV_TRY(const auto to, node_named(*view, request.to));
   QV_TRY(auto wanted, shards_of(*view, parts_.liveness(*view), {request.collection}));
@@ -170,6 +208,13 @@ Result<std::string> NodeAdmin::move_shard(const CallContext& call,
                                           std::to_string(wanted.shards.size() - 1) + ", got " +
                                           std::to_string(raw(request.shard))};
   }
+  const auto& id = view->find_collection(request.collection)->spec.id;
+  // In front of plan_move(), which sees that it moves, and not what moves it.
+  QV_TRY(const auto busy, unfinished(call));
+  for (const auto& other : busy) {
+    const auto& what = other.record.move;
+    if (what.collection_id == id && what.shard == request.shard) return moving(other);
+  }
   NodeId from;
   if (request.from.empty()) {
     from = *shard->state.primary_node();
@@ -179,24 +224,13 @@ Result<std::string> NodeAdmin::move_shard(const CallContext& call,
   }
   QV_TRY(auto move,
          plan_move(*view, parts_.liveness(*view), request.collection, request.shard, from, to.id));
-  QV_TRY(const auto busy, unfinished(call));
-  for (const auto& other : busy) {
-    const auto& what = other.record.move;
-    if (what.collection_id == move.collection_id && what.shard == move.shard) return moving(other);
-  }
-  std::vector<Move> moves{std::move(move)};
-  const auto record = operations_.record_of(OperationKind::MoveShard, std::move(moves));
-  QV_TRY(const bool begun, operations_.begin(call, id, record, {}));
-  static_cast<void>(begun);
-  return id;
+  return move;
 }
 
 Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string& address) {
   QV_TRY(const auto client, parts_.peers.client_at(address));
   auto greeting = call;
-  if (!greeting.deadline) {
-    greeting.deadline = std::chrono::steady_clock::now() + options_.status_time;
-  }
+  if (!greeting.deadline) greeting = soon(call);
   auto node = client->greet(greeting);
   if (!node.ok()) {
     return Error{node.error().code,
@@ -204,7 +238,9 @@ Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string
   }
   QV_TRY(const auto view, fresh_view(call));
   if (const auto* const known = view->find_node({node->id})) {
-    if (known->record.state != NodeState::Removed) return NodeAdded{known->record, true};
+    if (known->record.state != NodeState::Removed) {
+      return NodeAdded{known->record, true, held_by(*view, known->record.id).copies};
+    }
     return Error{ErrorCode::FailedPrecondition,
                  "node " + node->id +
                      " was removed and may not come back; start it with an empty data directory"};
@@ -228,11 +264,9 @@ Result<NodeRecord> NodeAdmin::await_member(const CallContext& call,
                    "this cluster; its log says what it waits for"};
 }
 
-Status NodeAdmin::check_removal(const ClusterView& view, const NodeRecord& node) const {
-  const auto liveness = parts_.liveness(view);
-  QV_CHECK(check_others(view, liveness, node));
-  const auto reachable = [&](const NodeId& id) { return is_up(liveness, id); };
-  std::size_t stuck = 0;
+Status NodeAdmin::check_only_copies(const CallContext& call, const ClusterView& view,
+                                    const Liveness& liveness, const NodeRecord& node) const {
+  std::size_t only_here = 0;
   std::string named;
   for (const auto& [collection, one] : view.collections) {
     for (std::size_t i = 0; i < one->shards.size(); ++i) {
@@ -242,18 +276,33 @@ Status NodeAdmin::check_removal(const ClusterView& view, const NodeRecord& node)
       for (const auto& copy : state.in_sync) {
         const auto& at = state.copies.at(copy).node;
         here = here || at == node.id;
-        elsewhere = elsewhere || reachable(at);
+        elsewhere = elsewhere || (at != node.id && is_up(liveness, at));
       }
-      if (!here || elsewhere || ++stuck > kShardsNamed) continue;
+      if (!here || elsewhere || ++only_here > kShardsNamed) continue;
       named += (named.empty() ? "" : ", ") + collection + '/' + std::to_string(i);
     }
   }
-  if (stuck > 0) {
-    return Error{ErrorCode::Unavailable, "node \"" + node.label +
-                                             "\" cannot be reached and has the only copy of " +
-                                             std::to_string(stuck) + " shards (" + named +
-                                             "): bring it back, or delete these collections"};
+  if (only_here == 0) return Done{};
+  std::string why;
+  if (is_up(liveness, node.id)) {
+    // One that has just gone is not known to be down yet.
+    QV_TRY(const auto client, parts_.peers.client(view, node.id));
+    const auto answered = client->greet(soon(call));
+    if (answered.ok()) return Done{};
+    QV_CHECK(call.check());
+    why = " (" + answered.error().message + ')';
   }
+  return Error{ErrorCode::Unavailable, "node \"" + node.label + "\" cannot be reached" + why +
+                                           " and has the only copy of " +
+                                           std::to_string(only_here) + " shards (" + named +
+                                           "): bring it back, or delete these collections"};
+}
+
+Status NodeAdmin::check_removal(const CallContext& call, const ClusterView& view,
+                                const NodeRecord& node) const {
+  const auto liveness = parts_.liveness(view);
+  QV_CHECK(check_others(view, liveness, node));
+  QV_CHECK(check_only_copies(call, view, liveness, node));
   // Whether the others can take what it has.
   auto drained = view;
   drained.nodes.at(node.id).record.state = NodeState::Draining;
@@ -296,22 +345,24 @@ Result<NodeRemoval> NodeAdmin::plan_removal(const CallContext& call, const std::
     const std::string id = node.id.text;
     return NodeRemoval{std::move(node), moves, id, true};
   }
-  QV_CHECK(check_removal(*view, node));
+  QV_CHECK(check_removal(call, *view, node));
   return NodeRemoval{std::move(node), moves, std::nullopt, false};
 }
 
 Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::string& wanted) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    // Read in front of the view that is judged: whoever removes a server behind this changes it,
+    // and of two who would remove the last two one conflicts.
+    const std::string slots(keys::kSlots);
+    QV_TRY(const auto slots_entry, parts_.store.get(call, slots));
     QV_TRY(const auto view, fresh_view(call));
     QV_TRY(auto node, node_named(*view, wanted));
     const std::string id = node.id.text;
     const auto moves = held_by(*view, node.id).copies;
     if (node.state == NodeState::Draining) return NodeRemoval{std::move(node), moves, id, true};
-    QV_CHECK(check_removal(*view, node));
+    QV_CHECK(check_removal(call, *view, node));
     const std::string key = keys::node(node.id);
-    const std::string slots(keys::kSlots);
     QV_TRY(const auto entry, parts_.store.get(call, key));
-    QV_TRY(const auto slots_entry, parts_.store.get(call, slots));
     if (!entry || !slots_entry || entry->value != node.to_json().dump()) continue;
     node.state = NodeState::Draining;
     auto record = operations_.record_of(OperationKind::RemoveNode, {});
@@ -319,8 +370,6 @@ Result<NodeRemoval> NodeAdmin::remove_node(const CallContext& call, const std::s
     // One that was cancelled has the same id.
     QV_TRY(const auto before, operations_.find(call, id));
     const Revision instead_of = before ? before->revision : Revision{0};
-    // The list of slots is written by all that add or remove servers: of two who would remove the
-    // last two of them one conflicts.
     QV_TRY(const bool begun,
            operations_.begin(call, id, record,
                              {{{key, entry->revision}, {slots, slots_entry->revision}},

@@ -50,13 +50,25 @@ class NodeAdmin final : public ClusterAdmin {
   Result<OperationReport> cancel_operation(const CallContext& call, const std::string& id) override;
 
  private:
+  /// The call, with no more time than a server has to answer.
+  CallContext soon(const CallContext& call) const;
   /// As it is now, not as it was when the watch last told.
   Result<std::shared_ptr<const ClusterView>> fresh_view(const CallContext& call);
   Result<std::vector<Operations::StoredMove>> unfinished(const CallContext& call);
+  /// What the cluster needs now. Errors: FailedPrecondition if shards are moving.
+  Result<RebalanceAnswer> plan_now(const CallContext& call);
+  /// The same, if it is that plan, and can be carried out. Errors: those of rebalance().
+  Result<RebalanceAnswer> plan_again(const CallContext& call, const std::string& plan_id);
+  /// Errors: those of move_shard().
+  Result<Move> wanted_move(const CallContext& call, const ShardMoveRequest& request);
   /// Errors: FailedPrecondition if it does not become one in time.
   Result<NodeRecord> await_member(const CallContext& call, const thrift::NodeIdentity& node,
                                   const std::string& address);
-  Status check_removal(const ClusterView& view, const NodeRecord& node) const;
+  Status check_removal(const CallContext& call, const ClusterView& view,
+                       const NodeRecord& node) const;
+  /// Whether what only this server has can be copied: it answers now.
+  Status check_only_copies(const CallContext& call, const ClusterView& view,
+                           const Liveness& liveness, const NodeRecord& node) const;
   Status check_others(const ClusterView& view, const Liveness& liveness,
                       const NodeRecord& node) const;
   Result<OperationState> removal_state(const CallContext& call, const OperationRecord& record,

@@ -99,7 +99,7 @@ Result<TxnResult> EtcdStore::txn(const CallContext& call, const std::vector<Comp
   const auto request = etcd::txn_request(gateway_.options().prefix, compares, puts);
   auto reply = gateway_.call(call, kTxn, request, Repeat::Never);
   if (reply.state == State::Unknown) {
-    return TxnResult{TxnOutcome::Unknown, Revision{0}, std::move(reply.error)};
+    return TxnResult{TxnOutcome::Unknown, Revision{0}, to_error(std::move(reply))};
   }
   if (reply.state == State::Refused && reply.error.code == ErrorCode::NotFound) {
     return Error{ErrorCode::FailedPrecondition,

@@ -98,10 +98,9 @@ Result<std::optional<Operations::Stored>> Operations::find(const CallContext& ca
   return std::optional(Stored{std::move(record), entry->revision});
 }
 
-Result<std::vector<std::pair<std::string, Operations::Stored>>> Operations::all(
-    const CallContext& call) {
+Result<Operations::All> Operations::all(const CallContext& call) {
   QV_TRY(const auto listing, store_.list(call, keys::kOperations));
-  std::vector<std::pair<std::string, Stored>> out;
+  All out;
   for (const auto& entry : listing.entries) {
     QV_TRY(auto record, OperationRecord::from_json(Json::parse(entry.value, nullptr, false)));
     out.emplace_back(entry.key.substr(keys::kOperations.size()),
@@ -120,6 +119,30 @@ Result<std::vector<Operations::StoredMove>> Operations::moves(const CallContext&
   return out;
 }
 
+std::vector<Operations::StoredMove> Operations::unfinished(const All& operations,
+                                                           const std::vector<StoredMove>& moves) {
+  std::vector<StoredMove> out;
+  for (const auto& move : moves) {
+    if (!move.record.finished()) out.push_back(move);
+  }
+  for (const auto& [id, stored] : operations) {
+    const auto& record = stored.record;
+    if (record.cancelled) continue;
+    for (std::size_t i = record.made; i < record.moves.size(); ++i) {
+      StoredMove waiting{record.moves[i].id, {}, {}};
+      waiting.record.move = record.moves[i].move;
+      waiting.record.operation = id;
+      out.push_back(std::move(waiting));
+    }
+  }
+  return out;
+}
+
+Result<Revision> Operations::turn(const CallContext& call) {
+  QV_TRY(const auto entry, store_.get(call, keys::kMovesTurn));
+  return entry ? entry->revision : Revision{0};
+}
+
 Result<bool> Operations::begin(const CallContext& call, const std::string& id,
                                const OperationRecord& record, const Beside& beside) {
   const std::string key = keys::operation(id);
@@ -127,6 +150,10 @@ Result<bool> Operations::begin(const CallContext& call, const std::string& id,
   compares.push_back({key, beside.instead_of});
   auto puts = beside.puts;
   puts.push_back({key, record.to_json().dump()});
+  if (beside.turn) {
+    compares.push_back({std::string(keys::kMovesTurn), *beside.turn});
+    puts.push_back({std::string(keys::kMovesTurn), "{}"});
+  }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     QV_TRY(const auto begun, store_.txn(call, compares, puts));
     if (begun == TxnOutcome::Unknown) continue;
@@ -142,7 +169,7 @@ Result<bool> Operations::begin(const CallContext& call, const std::string& id,
 }
 
 Result<bool> Operations::extend(const CallContext& call, const std::string& id, const Stored& there,
-                                const std::vector<Move>& more) {
+                                const std::vector<Move>& more, Revision turn) {
   if (more.size() > kMovesMax) {
     return Error{ErrorCode::ResourceExhausted, "an operation lists at most " +
                                                    std::to_string(kMovesMax) + " moves, got " +
@@ -161,9 +188,11 @@ Result<bool> Operations::extend(const CallContext& call, const std::string& id, 
   auto added = named(more);
   record.moves.insert(record.moves.end(), added.begin(), added.end());
   const std::string key = keys::operation(id);
-  const std::string value = record.to_json().dump();
+  const std::string turn_key(keys::kMovesTurn);
+  const std::vector<Compare> compares{{key, there.revision}, {turn_key, turn}};
+  const std::vector<Put> puts{{key, record.to_json().dump()}, {turn_key, "{}"}};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    QV_TRY(const auto written, store_.txn(call, {{key, there.revision}}, {{key, value}}));
+    QV_TRY(const auto written, store_.txn(call, compares, puts));
     if (written == TxnOutcome::Unknown) continue;
     if (written == TxnOutcome::Conflict) {
       // An attempt before this one, whose outcome was not known, may have been the one.

@@ -71,8 +71,16 @@ class Operations {
 
   Result<std::optional<Stored>> find(const CallContext& call, std::string_view id);
   /// In order of id.
-  Result<std::vector<std::pair<std::string, Stored>>> all(const CallContext& call);
+  using All = std::vector<std::pair<std::string, Stored>>;
+  Result<All> all(const CallContext& call);
   Result<std::vector<StoredMove>> moves(const CallContext& call);
+  /// What all() and then moves() gave: the moves that have not ended, those without a record yet
+  /// included.
+  static std::vector<StoredMove> unfinished(const All& operations,
+                                            const std::vector<StoredMove>& moves);
+  /// To be read in front of all that a decision to move something rests on: what begins moves with
+  /// it takes effect only if nobody else has begun any since.
+  Result<Revision> turn(const CallContext& call);
 
   /// The record of an operation that moves this.
   OperationRecord record_of(OperationKind kind, std::vector<Move> moves) const;
@@ -81,19 +89,22 @@ class Operations {
     std::vector<Put> puts;
     /// Of the operation of the same id that it takes the place of.
     Revision instead_of{0};
+    /// turn(); absent for an operation that moves nothing yet.
+    std::optional<Revision> turn = std::nullopt;
   };
   /// Writes an operation and begins its moves, along with what `beside` puts; if one is there
   /// already that it does not take the place of, nothing. False: a compare of `beside` did not
-  /// hold.
+  /// hold, or others have begun moves.
   Result<bool> begin(const CallContext& call, const std::string& id, const OperationRecord& record,
                      const Beside& beside);
   /// Adds moves to an operation as it was read, and begins them. Beyond kMovesMax its oldest ones
-  /// are listed no more: those that it has must have ended. False: others have changed it since.
+  /// are listed no more: those that it has must have ended. False: others have changed it, or begun
+  /// moves, since.
   ///
   /// Errors: ResourceExhausted for more than kMovesMax; Unavailable if it is not known whether it
   /// was changed: then so it may have been.
   Result<bool> extend(const CallContext& call, const std::string& id, const Stored& there,
-                      const std::vector<Move>& more);
+                      const std::vector<Move>& more, Revision turn);
   /// Begins the moves of an operation that have not begun; of one that is cancelled, ends them.
   Status complete(const CallContext& call, const std::string& id);
   /// Ends the moves of a cancelled operation that nobody works on yet. The others go on.

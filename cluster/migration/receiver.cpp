@@ -113,7 +113,15 @@ Status Receiver::begin(const thrift::ShardCall& call, thrift::NodeHandler& sourc
                        const CopyId& to_copy, Transfer& transfer) {
   const auto asked = std::chrono::steady_clock::now();
   QV_CHECK(source.hold_writes(timed(call), options_.hold).result);
-  QV_TRY(auto checkpoint, source.begin_checkpoint(timed(call)).result);
+  auto made = source.begin_checkpoint(timed(call)).result;
+  if (!made.ok() && made.error().code == ErrorCode::ResourceExhausted) {
+    transfer.hopeless = true;
+    return Error{
+        ErrorCode::ResourceExhausted,
+        "the server that has the shard cannot write it out for a copy: " + made.error().message +
+            "; if its disk is full, free some room there and move the shard again"};
+  }
+  QV_TRY(auto checkpoint, std::move(made));
   // The same checkpoint: the hold has not been broken, and what was received is good.
   if (checkpoint.id == transfer.checkpoint.id) return Done{};
   transfer = {};

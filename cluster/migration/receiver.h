@@ -58,7 +58,8 @@ class Receiver {
   ///
   /// Errors: those of the calls; Corruption if a chunk arrives damaged several times;
   /// ResourceExhausted if there is no room; DeadlineExceeded if `wait` ended it, or, with
-  /// Transfer::hopeless, if it takes longer than writes may wait.
+  /// Transfer::hopeless, if it takes longer than writes may wait; ResourceExhausted with it, if the
+  /// source has no room for the checkpoint.
   Status receive(const thrift::ShardCall& source_copy, thrift::NodeHandler& source,
                  const CopyId& to_copy, Transfer& transfer, const Progress& progress);
   /// Whether the writes have waited for as long as they may.

@@ -31,6 +31,8 @@ inline constexpr std::string_view kDropped = "dropped/";
 inline constexpr std::string_view kMoves = "moves/";
 /// What people asked for that takes a while, and its moves.
 inline constexpr std::string_view kOperations = "ops/";
+/// Put by everybody who begins moves: of two who decide on them at the same time one conflicts.
+inline constexpr std::string_view kMovesTurn = "ctl/moves";
 /// A key for each server that nobody else writes: a transaction that puts it proves that what it
 /// compares holds now, which no read does.
 inline constexpr std::string_view kProofs = "proofs/";

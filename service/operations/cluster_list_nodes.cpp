@@ -27,8 +27,9 @@ ClusterNode shown_node(const cluster::NodeReport& report) {
   out.name = report.record.label;
   out.state = cluster::name(report.record.state);
   out.up = report.up;
-  out.rpc_address = report.record.rpc_address;
-  out.http_address = report.record.http_address;
+  const auto& record = report.record;
+  if (!record.rpc_address.empty()) out.rpc_address = record.rpc_address;
+  if (!record.http_address.empty()) out.http_address = record.http_address;
   if (!report.record.zone.empty()) out.zone = report.record.zone;
   out.weight = report.record.weight;
   out.version = report.record.version;

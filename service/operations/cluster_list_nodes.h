@@ -25,8 +25,9 @@ struct ClusterNode {
   std::string name;
   std::string state;
   bool up = false;
-  std::string rpc_address;
-  std::string http_address;
+  /// Absent: of a server that is alone.
+  std::optional<std::string> rpc_address;
+  std::optional<std::string> http_address;
   std::optional<std::string> zone;
   double weight = 1.0;
   std::string version;

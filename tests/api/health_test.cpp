@@ -60,6 +60,12 @@ TEST_CASE("health: ready once it can serve, else 503 with the reason", "[api]") 
   CHECK(problem.at("code") == "corruption");
   CHECK(damaged.headers.at("retry-after") == "1");
 
+  CHECK(problem.at("retryable") == false);
+  reports.ready = Error{ErrorCode::Unavailable, "it has not joined its cluster yet"};
+  const auto joining = reports.send(request("GET", "/readyz"));
+  CHECK(problem_of(joining, 503).at("retryable") == true);
+  CHECK(joining.headers.at("retry-after") == "1");
+
   reports.busy = Error{ErrorCode::ResourceExhausted, "too many wait"};
   CHECK(problem_of(reports.send(request("GET", "/readyz")), 503).at("detail") == "too many wait");
 }

@@ -128,6 +128,123 @@ TEST_CASE("ClusterAdmin: a shard goes where a person wants it", "[cluster][admin
              Catch::Contains("already"));
 }
 
+/// Whether a transaction begins an operation, or goes on with it.
+bool puts_operation(const std::vector<Put>& puts) {
+  return std::any_of(puts.begin(), puts.end(),
+                     [](const Put& put) { return put.key.starts_with(keys::kOperations); });
+}
+
+bool puts_move(const std::vector<Put>& puts) {
+  return std::any_of(puts.begin(), puts.end(),
+                     [](const Put& put) { return put.key.starts_with(keys::kMoves); });
+}
+
+TEST_CASE("ClusterAdmin: of those who move a shard at the same time one does", "[cluster][admin]") {
+  Cluster c(3);
+  c.world.make("notes", 3);
+  for (const auto& node : c.world.nodes) node->mover->stop();
+  auto& from = c.world.owner("notes", 0);
+  auto& to = c.world.other(from);
+  const ShardMoveRequest wanted{"notes", ShardId{0}, "", to.id.text};
+  // The quicker one's call falls between what the slower one has read and what it writes, or
+  // between the operation and the records of its moves.
+  const bool begun = GENERATE(false, true);
+  std::atomic<bool> raced{false};
+  std::string quicker;
+  Result<std::string> late = Error{ErrorCode::Internal, "not called"};
+  c.world.nodes[0]->store.inject([&](const std::vector<Put>& puts) {
+    if (!puts_operation(puts) || puts_move(puts) != begun || raced.exchange(true)) {
+      return FaultyStore::Fault::None;
+    }
+    auto one = c.admin->move_shard(within(20s), wanted);
+    if (begun) {
+      late = one;
+    } else {
+      quicker = one.value();
+    }
+    return FaultyStore::Fault::None;
+  });
+  const auto outer = c.admin->move_shard(within(20s), wanted);
+  REQUIRE(raced);
+  if (begun) {
+    quicker = outer.value();
+  } else {
+    late = outer;
+  }
+  CHECK_THAT(message_of(late.error(), ErrorCode::FailedPrecondition),
+             Catch::Contains("is on the move (operation " + quicker + ")"));
+  CHECK(c.world.store->list(CallContext{}, keys::kOperations)->entries.size() == 1);
+  CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 1);
+}
+
+TEST_CASE("ClusterAdmin: a plan does not move what a person moves at the same time",
+          "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 4);
+  auto& added = c.world.add_node();
+  for (const auto& node : c.world.nodes) node->mover->stop();
+  const auto plan = c.admin->rebalance(within(20s), std::nullopt).value().plan;
+  REQUIRE(plan.moves.size() == 1);
+  std::atomic<bool> raced{false};
+  c.world.nodes[0]->store.inject([&](const std::vector<Put>& puts) {
+    if (puts_operation(puts) && !raced.exchange(true)) {
+      CHECK(
+          c.admin->move_shard(within(20s), {"notes", plan.moves[0].shard, "", added.id.text}).ok());
+    }
+    return FaultyStore::Fault::None;
+  });
+  CHECK_THAT(message_of(c.admin->rebalance(within(20s), plan.plan_id()).error(),
+                        ErrorCode::FailedPrecondition),
+             Catch::Contains("on the move"));
+  CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 1);
+}
+
+TEST_CASE("ClusterAdmin: who carries out a plan at the same time as others gets its operation",
+          "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 4);
+  auto& to = c.world.add_node();
+  const bool ends = GENERATE(false, true);
+  if (!ends) to.mover->stop();
+  const auto plan_id = c.admin->rebalance(within(20s), std::nullopt).value().plan.plan_id();
+  std::atomic<bool> raced{false};
+  c.world.nodes[0]->store.before_list([&](std::string_view prefix) {
+    if (!prefix.empty() || raced.exchange(true)) return;
+    CHECK(c.admin->rebalance(within(20s), plan_id)->operation == plan_id);
+    if (ends) CHECK(c.ended(plan_id).state == OperationState::Done);
+  });
+  const auto late = c.admin->rebalance(within(20s), plan_id);
+  REQUIRE(raced);
+  REQUIRE(late.ok());
+  CHECK(late->operation == plan_id);
+  CHECK(late->plan.moves.size() == 1);
+}
+
+TEST_CASE("ClusterAdmin: a shard that is on the move is refused with its operation",
+          "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 2);
+  auto& from = c.world.owner("notes", 0);
+  auto& to = c.world.other(from);
+  std::atomic<bool> go_on{false};
+  std::atomic<bool> asked{false};
+  from.before([&](const std::string& method) -> Status {
+    if (method != "read_chunk") return Done{};
+    asked = true;
+    eventually([&] { return go_on.load(); });
+    return Done{};
+  });
+  const auto id = c.admin->move_shard(within(20s), {"notes", ShardId{0}, "", to.id.text}).value();
+  REQUIRE(eventually([&] { return asked.load(); }));
+  c.world.settle();
+  CHECK(c.world.state("notes", 0).copies.size() == 2);
+  const auto again = c.admin->move_shard(within(20s), {"notes", ShardId{0}, "", to.id.text});
+  CHECK_THAT(message_of(again.error(), ErrorCode::FailedPrecondition),
+             Catch::Contains("(operation " + id + ")"));
+  go_on = true;
+  CHECK(c.ended(id).state == OperationState::Done);
+}
+
 TEST_CASE("ClusterAdmin: nodes are listed with what they say, and what keeps them silent",
           "[cluster][admin]") {
   Cluster c(3);
@@ -200,6 +317,26 @@ TEST_CASE("ClusterAdmin: a node is removed only if its shards can go elsewhere",
   }
 }
 
+TEST_CASE("ClusterAdmin: a node that went a moment ago is removed only if nothing is lost with it",
+          "[cluster][admin]") {
+  Cluster c(3);
+  // Nobody knows yet that it is down.
+  c.world.nodes[1]->server.reset();
+  const auto empty = c.admin->plan_removal(within(20s), "node-b");
+  REQUIRE(empty.ok());
+  c.world.nodes[1]->restart();
+  c.world.make("notes", 3);
+  c.world.nodes[1]->server.reset();
+  const auto planned =
+      message_of(c.admin->plan_removal(within(20s), "node-b").error(), ErrorCode::Unavailable);
+  CHECK_THAT(planned, Catch::Contains("cannot be reached (") &&
+                          Catch::Contains("only copy of 1 shards (notes/"));
+  CHECK(c.admin->remove_node(within(20s), "node-b").error().code == ErrorCode::Unavailable);
+  c.world.settle();
+  CHECK(c.state_of(*c.world.nodes[1]) == NodeState::Active);
+  CHECK(c.world.store->list(CallContext{}, keys::kOperations)->entries.empty());
+}
+
 TEST_CASE("ClusterAdmin: a node is not removed while no other can be reached", "[cluster][admin]") {
   Cluster c(2);
   c.world.make("notes", 2);
@@ -212,6 +349,19 @@ TEST_CASE("ClusterAdmin: a node is not removed while no other can be reached", "
   c.world.settle();
   CHECK(c.state_of(*c.world.nodes[1]) == NodeState::Active);
   CHECK(c.world.store->list(CallContext{}, keys::kOperations)->entries.empty());
+}
+
+TEST_CASE("ClusterAdmin: of two who remove the last two nodes at once, one is refused",
+          "[cluster][admin]") {
+  Cluster c(2);
+  const bool empty = GENERATE(true, false);
+  if (!empty) c.world.make("notes", 2);
+  c.while_judging = [&] { CHECK(c.admin->remove_node(within(20s), "node-a").ok()); };
+  CHECK_THAT(message_of(c.admin->remove_node(within(20s), "node-b").error(),
+                        ErrorCode::FailedPrecondition),
+             Catch::Contains("last active"));
+  c.world.settle();
+  CHECK(c.state_of(*c.world.nodes[1]) == NodeState::Active);
 }
 
 TEST_CASE("ClusterAdmin: a removal is cancelled, and may be asked for again", "[cluster][admin]") {
@@ -307,6 +457,9 @@ TEST_CASE("ClusterAdmin: an address is contacted before a node is said to be the
   REQUIRE(member.ok());
   CHECK(member->already);
   CHECK(member->node.id == c.world.nodes[1]->id);
+  CHECK(member->copies == 0);
+  c.world.make("notes", 4);
+  CHECK(c.admin->add_node(within(20s), c.world.nodes[1]->server->address())->copies == 2);
   CHECK(c.admin->add_node(within(20s), "nowhere").error().code == ErrorCode::InvalidArgument);
   CHECK_THAT(
       message_of(c.admin->add_node(within(20s), "127.0.0.1:1").error(), ErrorCode::Unavailable),

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cluster/admin/controller.h"
 #include "cluster/admin/node_admin.h"
@@ -15,7 +17,10 @@ namespace quiver::cluster::testing {
 struct Cluster {
   explicit Cluster(int nodes) : world(nodes) {
     auto& node = *world.nodes.front();
-    const auto judge = [this](const ClusterView&) { return liveness; };
+    const auto judge = [this](const ClusterView&) {
+      if (while_judging) std::exchange(while_judging, nullptr)();
+      return liveness;
+    };
     Controller::Options often;
     often.every = 10ms;
     often.operations_kept = 2;
@@ -68,6 +73,8 @@ struct Cluster {
 
   MoveWorld world;
   Liveness liveness;
+  /// Called once, between what a change has read and what it writes.
+  std::function<void()> while_judging;
   std::unique_ptr<Controller> controller;
   std::unique_ptr<NodeAdmin> admin;
 };

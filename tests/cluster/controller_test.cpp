@@ -35,6 +35,29 @@ TEST_CASE("Controller: rounds at the same time begin each move of a drain once",
   CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 2);
 }
 
+TEST_CASE("Controller: a drain does not begin the move that a person begins", "[cluster][admin]") {
+  Cluster c(3);
+  c.world.make("notes", 3);
+  for (const auto& node : c.world.nodes) node->mover->stop();
+  auto& leaving = *c.world.nodes[2];
+  std::uint32_t shard = 0;
+  while (c.world.owner("notes", shard).id != leaving.id) ++shard;
+  std::atomic<bool> raced{false};
+  c.world.nodes[0]->store.inject([&](const std::vector<Put>& puts) {
+    for (const auto& put : puts) {
+      if (!put.key.starts_with(keys::kOperations) || !put.value) continue;
+      const auto record = OperationRecord::from_json(Json::parse(*put.value)).value();
+      if (record.made == record.moves.size() || raced.exchange(true)) continue;
+      CHECK(c.admin->move_shard(within(20s), {"notes", ShardId{shard}, "", "node-a"}).ok());
+    }
+    return FaultyStore::Fault::None;
+  });
+  REQUIRE(c.admin->remove_node(within(20s), "node-c").ok());
+  REQUIRE(raced);
+  CHECK(c.controller->tick(within(20s)).ok());
+  CHECK(c.world.store->list(CallContext{}, keys::kMoves)->entries.size() == 1);
+}
+
 TEST_CASE("Controller: a transaction whose outcome is not known begins no move twice",
           "[cluster][admin]") {
   using Fault = FaultyStore::Fault;

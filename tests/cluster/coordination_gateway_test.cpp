@@ -84,7 +84,7 @@ TEST_CASE("EtcdGateway: a transaction goes on only from who did not take it", "[
     ScriptedHttp http({kLost, answer(200, kDone)});
     const auto result = txn(http);
     CHECK(*result == TxnOutcome::Unknown);
-    CHECK(result->why.message == "silence");
+    CHECK(result->why.message == "the coordination store cannot be reached: silence");
     CHECK(http.asked == Asked{kA});
   }
   SECTION("answers that say nothing for sure: Unknown") {

@@ -58,6 +58,29 @@ void check_writable(MoveWorld& world, const std::string& name) {
   }
 }
 
+TEST_CASE("Move: a shard on a full disk is not tried again, and says what to do",
+          "[cluster][move]") {
+  MoveWorld world(2);
+  auto collection = world.make("notes", 1);
+  REQUIRE(collection->upsert(CallContext{}, points(20)).ok());
+  auto& from = world.owner("notes");
+  std::atomic<int> asked{0};
+  from.before([&](const std::string& method) -> Status {
+    if (method != "begin_checkpoint") return Done{};
+    ++asked;
+    return Error{ErrorCode::ResourceExhausted, "flush the database: the disk is full"};
+  });
+  const auto id = world.plan("notes", 0, world.other(from));
+  CHECK(world.ended(id) == MovePhase::Failed);
+  CHECK(asked == 1);
+  CHECK_THAT(world.move(id).error,
+             Catch::Contains("the disk is full") && Catch::Contains("free some room there"));
+  // It goes on where it is, and moves once there is room.
+  check_writable(world, "notes");
+  from.before({});
+  CHECK(world.ended(world.plan("notes", 0, world.other(from))) == MovePhase::Done);
+}
+
 TEST_CASE("Move: a shard goes to another server with all that is in it", "[cluster][move]") {
   MoveWorld world(3);
   auto collection = world.make("notes", 1);

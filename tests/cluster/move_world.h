@@ -59,10 +59,22 @@ class FaultyStore final : public CoordinationStore {
     decide_ = std::move(decide);
   }
 
+  /// Called in front of every list().
+  void before_list(std::function<void(std::string_view prefix)> hook) {
+    const std::lock_guard lock(mutex_);
+    before_list_ = std::move(hook);
+  }
+
   Result<std::optional<Entry>> get(const CallContext& call, std::string_view key) override {
     return inner_.get(call, key);
   }
   Result<Listing> list(const CallContext& call, std::string_view prefix) override {
+    std::function<void(std::string_view)> hook;
+    {
+      const std::lock_guard lock(mutex_);
+      hook = before_list_;
+    }
+    if (hook) hook(prefix);
     return inner_.list(call, prefix);
   }
   Result<TxnResult> txn(const CallContext& call, const std::vector<Compare>& compares,
@@ -92,6 +104,7 @@ class FaultyStore final : public CoordinationStore {
   CoordinationStore& inner_;
   std::mutex mutex_;
   std::function<Fault(const std::vector<Put>&)> decide_;
+  std::function<void(std::string_view)> before_list_;
 };
 
 inline bool puts_shard(const std::vector<Put>& puts) {

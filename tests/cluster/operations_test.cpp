@@ -52,17 +52,17 @@ TEST_CASE("Operations: records come back as they were, and nothing else is read"
   const auto full = operations.find(within(120s), "many").value();
   REQUIRE(full);
   const std::vector<Move> too_many(Operations::kMovesMax + 1, many[0]);
-  CHECK(operations.extend(within(120s), "many", *full, too_many).error().code ==
+  CHECK(operations.extend(within(120s), "many", *full, too_many, Revision{0}).error().code ==
         ErrorCode::ResourceExhausted);
   // There is always room for more: the oldest are listed no longer.
-  CHECK(operations.extend(within(120s), "many", *full, {many[0], many[0]}).value());
+  CHECK(operations.extend(within(120s), "many", *full, {many[0], many[0]}, Revision{0}).value());
   const auto more = operations.find(within(120s), "many").value()->record;
   CHECK(more.moves.size() == Operations::kMovesMax);
   CHECK(more.made == Operations::kMovesMax);
   CHECK(more.forgotten == 2);
   CHECK(more.moves.front().id == full->record.moves[2].id);
   CHECK(operations.moves(within(120s))->size() == Operations::kMovesMax + 2);
-  CHECK_FALSE(operations.extend(within(120s), "many", *full, {many[0]}).value());
+  CHECK_FALSE(operations.extend(within(120s), "many", *full, {many[0]}, Revision{0}).value());
   CHECK_FALSE(
       operations.begin(within(120s), "beside", record, {{{"some/key", Revision{99}}}, {}}).value());
 }

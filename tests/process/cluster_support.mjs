@@ -67,8 +67,7 @@ export async function freePorts(count) {
 }
 
 /// Starts `quiver dev`; the end of the test takes it with it. {directory, nodes, etcd, program}
-export async function dev(t, count) {
-  const home = tempDir();
+export async function dev(t, count, home = tempDir()) {
   const directory = join(home, 'dev');
   const env = environment(home, {
     QV_CLUSTER_HEARTBEAT_MS: '200',
@@ -84,7 +83,9 @@ export async function dev(t, count) {
   });
   const file = join(directory, 'nodes.json');
   await until(
-    () => existsSync(file) || program.child.exitCode !== null,
+    () =>
+      (existsSync(file) && JSON.parse(readFileSync(file)).pid === program.child.pid) ||
+      program.child.exitCode !== null,
     'the cluster starts',
     longMs,
   );

@@ -2,7 +2,7 @@
 // `quiver cluster init`.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -302,11 +302,21 @@ test('a server that was alone becomes the first of a cluster', { timeout: 600_00
 });
 
 test('what `quiver dev` started ends with it, however it ends', { timeout: 300_000 }, async (t) => {
-  const cluster = await dev(t, 2);
+  const home = tempDir();
+  const cluster = await dev(t, 2, home);
   const pids = [...cluster.nodes.map(({ pid }) => pid), cluster.etcd.pid];
   cluster.program.kill('SIGKILL');
   await cluster.program.exit();
   await until(() => pids.every((pid) => !isAlive(pid)), 'all have ended');
+
+  // What the former processes left does not pass for those that are just starting.
+  const again = await dev(t, 2, home);
+  for (const node of again.nodes) {
+    assert.equal((await fetch(`${node.http_url}/readyz`)).status, 200, node.label);
+  }
+  again.program.kill('SIGTERM');
+  await again.program.exit();
+  assert.ok(!existsSync(join(again.directory, 'nodes.json')), 'it names no servers that are gone');
 });
 
 test('bad numbers of servers are refused', async () => {

@@ -49,7 +49,8 @@ class FakeAdmin final : public cluster::ClusterAdmin {
   }
   Result<cluster::NodeAdded> add_node(const CallContext&, const std::string& address) override {
     asked = address;
-    return cluster::NodeAdded{nodes.nodes.at(1).record, true};
+    const auto& node = nodes.nodes.at(1);
+    return cluster::NodeAdded{node.record, true, node.copies};
   }
   Result<cluster::NodeRemoval> plan_removal(const CallContext&, const std::string& node) override {
     asked = "plan " + node;
@@ -144,6 +145,14 @@ TEST_CASE("cluster_list_nodes: says of each node what is known of it", "[service
   CHECK(world.admin.asked.empty());
   world.ok("cluster_list_nodes", {{"node_id", "node-b"}});
   CHECK(world.admin.asked == "node-b");
+  // One that is alone listens for no others.
+  CHECK(up["rpc_address"] == "10.0.0.1:7700");
+  auto& alone = world.admin.nodes.nodes.front().record;
+  alone.rpc_address.clear();
+  alone.http_address.clear();
+  const auto left_out = world.ok("cluster_list_nodes", Json::object())["nodes"][0];
+  CHECK_FALSE(left_out.contains("rpc_address"));
+  CHECK_FALSE(left_out.contains("http_address"));
 }
 
 TEST_CASE("node_status: what this server knows without asking others", "[service]") {
@@ -382,6 +391,19 @@ TEST_CASE("cluster_*: changes reach the cluster as they were asked for", "[servi
   CHECK(world.admin.asked == "10.0.0.9:7700");
   CHECK(added["already_member"] == true);
   CHECK(added["name"] == "node-b");
+  // What is next depends on what it is, and has.
+  CHECK_THAT(added["advice"].get<std::string>(), Catch::StartsWith("it holds no shards until"));
+  auto& member = world.admin.nodes.nodes.at(1);
+  const auto advice = [&] {
+    return world.ok("cluster_add_node", {{"address", "10.0.0.9:7700"}})["advice"]
+        .get<std::string>();
+  };
+  member.copies = 4;
+  CHECK_THAT(advice(), Catch::StartsWith("it is a member and holds shards (4)"));
+  member.record.state = cluster::NodeState::Draining;
+  CHECK_THAT(advice(), Catch::StartsWith("it is being removed"));
+  member.record.state = cluster::NodeState::Joining;
+  CHECK_THAT(advice(), Catch::StartsWith("it is joining"));
 
   const auto planned = world.ok("cluster_remove_node", {{"node_id", "node-a"}});
   CHECK(world.admin.asked == "plan node-a");

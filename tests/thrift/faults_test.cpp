@@ -133,6 +133,19 @@ TEST_CASE("NodeClient: a peer that does not greet in time is unavailable", "[thr
   CHECK(eventually([&] { return silent.accepted() == 2; }));
 }
 
+TEST_CASE("NodeClient: who greets learns how the peer is now", "[thrift]") {
+  std::atomic<bool> awake{true};
+  const RawServer server([&](RawSocket& socket, const std::atomic<bool>& stop) {
+    if (awake) FakeServer(socket).greet();
+    wait_for(stop);
+  });
+  const auto client = World::client_of(server.port());
+  CHECK(client->greet(within(20s).context).value().id == "server");
+  // The connection stands, and nobody reads from it any more.
+  awake = false;
+  CHECK(client->greet(within(100ms).context).error().code == ErrorCode::DeadlineExceeded);
+}
+
 TEST_CASE("NodeClient: a peer that dribbles does not outlive the deadline", "[thrift]") {
   // A byte every few milliseconds: each system call succeeds well within its own time.
   const RawServer dribbling([](RawSocket& socket, const std::atomic<bool>& stop) {

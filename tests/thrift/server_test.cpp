@@ -397,6 +397,8 @@ TEST_CASE("NodeServer: a flood of calls does not hold up a heartbeat", "[thrift]
 
 TEST_CASE("NodeServer: a stop lets running calls end, and no new ones in", "[thrift]") {
   World world;
+  const auto idle = world.client();
+  REQUIRE(idle->ping(within(20s, thrift::NodeCall{}), {"active"}).ok());
   std::atomic<bool> release{false};
   std::atomic<bool> running{false};
   world.handler.before = [&](const std::string&, const auto&) -> thrift::Answered {
@@ -405,8 +407,6 @@ TEST_CASE("NodeServer: a stop lets running calls end, and no new ones in", "[thr
     return Done{};
   };
   const auto client = world.client();
-  const auto idle = world.client();
-  REQUIRE(idle->greet({}).ok());
   std::atomic<bool> served{false};
   std::thread caller([&] { served = client->stats(within(60s)).ok(); });
   CHECK(eventually([&] { return running.load(); }));
