@@ -75,7 +75,7 @@ TEST_CASE("ClusterNode: a server that starts without etcd reads, and writes once
   CHECK(contains(by_other.error(), "refuses writes"));
   CHECK_FALSE(cluster.node(1).create(CallContext{}, spec_of("late", 1)).ok());
   CHECK_FALSE(cluster.node(1).drop(CallContext{}, "pond").ok());
-  CHECK(cluster.node(1).admin().shard_distribution(CallContext{}, "pond").ok());
+  CHECK(cluster.node(1).admin().shard_distribution(CallContext{}, {"pond"}).ok());
   CHECK(
       contains(cluster.node(1).admin().remove_node(CallContext{}, "x").error(), "refuses writes"));
   // Nobody joins through it, and no shard is moved.
