@@ -10,6 +10,7 @@
 
 #include <unistd.h>
 
+#include "cluster/roster.h"
 #include "cluster/version_gate.h"
 #include "thrift/limits.h"
 
@@ -116,9 +117,7 @@ thrift::Reply<thrift::Welcome> MemberService::join(const thrift::NodeCall& call,
     const auto& record = node.record;
     if (record.state == NodeState::Removed) continue;
     if (id.text != request.node.id && record.rpc_address == request.rpc_address) {
-      return refuse({ErrorCode::FailedPrecondition, "the address " + request.rpc_address +
-                                                        " is that of server " + record.label +
-                                                        " (" + id.text + ")"});
+      return refuse(address_taken(record));
     }
     if (record.rpc_address.empty() || welcome.members.size() == thrift::kMembersMax) continue;
     welcome.members.push_back({id.text, record.rpc_address, std::string(name(record.state))});

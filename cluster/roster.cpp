@@ -41,6 +41,15 @@ Result<Roster> Roster::read(const CallContext& call, CoordinationStore& store) {
   return out;
 }
 
+Error address_taken(const NodeRecord& other) {
+  return refused(
+      "the address " + other.rpc_address + " is that of server " + other.label + " (" +
+      other.id.text +
+      "), whose data is not in this directory: if its disk was wiped or replaced, remove "
+      "that server from the cluster first; else start it with its own data directory, "
+      "or correct cluster.advertise_host");
+}
+
 Status may_enter(const Roster& roster, const NodeRecord& self) {
   for (const auto& [id, seat] : roster.nodes) {
     const auto& other = seat.record;
@@ -52,10 +61,7 @@ Status may_enter(const Roster& roster, const NodeRecord& self) {
     }
     if (id == self.id || removed) continue;
     if (other.rpc_address == self.rpc_address) {
-      return refused("the address " + self.rpc_address + " is that of server " + other.label +
-                     " (" + id.text +
-                     "), whose data is not in this directory: remove that server "
-                     "from the cluster first, or start it with its own data directory");
+      return address_taken(other);
     }
     if (other.label == self.label) {
       return refused("the label \"" + self.label + "\" is that of the server at " +

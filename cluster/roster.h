@@ -24,6 +24,9 @@ struct Roster {
   static Result<Roster> read(const CallContext& call, CoordinationStore& store);
 };
 
+/// What a server is told whose address is that of another one.
+Error address_taken(const NodeRecord& other);
+
 /// Whether a server may take part as `self` says, its state aside.
 ///
 /// Errors: FailedPrecondition if it was removed, or another server has its address (a wiped disk)

@@ -73,8 +73,10 @@ Status Connection::greet(const PeerAddress& expected, Purpose purpose, const Sec
       return Error{ErrorCode::DeadlineExceeded,
                    stream_->peer() + " did not answer the greeting in time"};
     }
+    const char* const hint =
+        security.tls ? "" : " (if it uses TLS, this server must, too: cluster.tls)";
     return Error{ErrorCode::Unavailable,
-                 stream_->peer() + " broke off the greeting: " + problem.what()};
+                 stream_->peer() + " broke off the greeting: " + problem.what() + hint};
   } catch (const std::exception& problem) {
     return Error{ErrorCode::FailedPrecondition,
                  stream_->peer() + " does not speak this protocol: " + problem.what()};

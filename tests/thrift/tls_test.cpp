@@ -109,12 +109,15 @@ TEST_CASE("TLS: nodes with certificates of their own talk, others do not", "[thr
     CHECK_FALSE(dial(port, "client", ours.security("old")).ok());
   }
   SECTION("without TLS") {
-    CHECK_FALSE(dial(port, "client", with_token()).ok());
+    const auto reply = dial(port, "client", with_token());
+    REQUIRE_FALSE(reply.ok());
+    CHECK_THAT(reply.error().message, Catch::Contains("if it uses TLS, this server must, too"));
   }
   SECTION("with TLS to a server without") {
     World plain;
     const auto reply = dial(plain.server->port(), "client", ours.security("client"));
-    CHECK_FALSE(reply.ok());
+    REQUIRE_FALSE(reply.ok());
+    CHECK_THAT(reply.error().message, Catch::Contains("TLS"));
   }
   SECTION("a server that has the certificate of another node") {
     World impostor({}, ours.security("client"));
