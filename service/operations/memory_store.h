@@ -68,11 +68,12 @@ struct MemoryStoreResponse {
 ///
 /// An item without id gets one made from its text, so that the same text is stored once. Where it
 /// is there already, the fields of its metadata are merged into what is stored, and the time to
-/// live is renewed if one is given; with nothing new, nothing is written.
+/// live is renewed if one is given; with nothing new, nothing is written. What others write
+/// meanwhile counts: it is merged into, and neither lost nor brought back.
 ///
 /// Errors: InvalidArgument for an id that two items have, and for a text that two have with
-/// different metadata; see Collections::find,
-/// embedder_of(), Provider::embed, Collection::upsert.
+/// different metadata; see Collections::find, embedder_of(), Provider::embed,
+/// Collection::upsert_if.
 Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine,
                                          const MemoryStoreRequest& request);
 

@@ -1,3 +1,7 @@
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "world.h"
 
 namespace quiver::service {
@@ -284,6 +288,107 @@ TEST_CASE("memory_store: a request is carried out once", "[service]") {
   world.call = repeat;
   CHECK(world.ok("memory_store", request)["ids"] == Json{1});
   CHECK(stored(world, 1)["text"] == "a fish");
+}
+
+Json told(const std::string& text, const Json& metadata) {
+  return {{"items", {{{"text", text}, {"metadata", metadata}}}}};
+}
+
+TEST_CASE("memory_store: what others write meanwhile is merged into, not lost", "[service]") {
+  World world;
+  const auto id = world.ok("memory_store", told("a cat", {{"n", 1}}))["ids"][0];
+  auto& collection = world.collections.at("memory");
+
+  collection.before_upsert_if = [&] { world.ok("memory_store", told("a cat", {{"theirs", 1}})); };
+  const auto reply = world.ok("memory_store", told("a cat", {{"ours", 1}}));
+  CHECK(reply["updated"] == 1);
+  CHECK(stored(world, id)["metadata"] == Json{{"n", 1}, {"theirs", 1}, {"ours", 1}});
+  // Each call embeds its text once, however often it tries.
+  CHECK(world.embedder.embedded == 3);
+
+  collection.before_upsert_if = [&] { world.ok("memory_store", told("a cat", {{"same", 1}})); };
+  CHECK(world.ok("memory_store", told("a cat", {{"same", 1}}))["duplicates"] == 1);
+
+  collection.before_upsert_if = [&] { world.ok("memory_store", told("a dog", {{"theirs", 1}})); };
+  const auto second = world.ok("memory_store", told("a dog", {{"ours", 1}}));
+  CHECK(second["stored"] == 0);
+  CHECK(second["updated"] == 1);
+  CHECK(stored(world, second["ids"][0])["metadata"] == Json{{"theirs", 1}, {"ours", 1}});
+}
+
+TEST_CASE("memory_store: the first stores of a text at once are one store", "[service]") {
+  World world;
+  world.ok("memory_store", items({"a fish"}));
+  auto& collection = world.collections.at("memory");
+  Json inner;
+  collection.before_upsert_if = [&] { inner = world.ok("memory_store", items({"a cat"})); };
+  const auto outer = world.ok("memory_store", items({"a cat", "a dog"}));
+  CHECK(inner["stored"] == 1);
+  CHECK(outer["stored"] == 1);
+  CHECK(outer["duplicates"] == 1);
+  CHECK(outer["ids"][0] == inner["ids"][0]);
+  CHECK(stored(world, outer["ids"][1])["text"] == "a dog");
+}
+
+TEST_CASE("memory_store: what is deleted meanwhile does not come back", "[service]") {
+  World world;
+  const auto id = world.ok("memory_store", told("a cat", {{"old", 1}}))["ids"][0];
+  world.collections.at("memory").before_upsert_if = [&] {
+    world.ok("memory_delete", {{"ids", {id}}});
+  };
+  const auto reply = world.ok("memory_store", told("a cat", {{"new", 1}}));
+  CHECK(reply["stored"] == 1);
+  CHECK(reply["updated"] == 0);
+  CHECK(stored(world, id)["metadata"] == Json{{"new", 1}});
+}
+
+TEST_CASE("memory_store: a correction that comes meanwhile stays", "[service]") {
+  World world;
+  const auto id = world.ok("memory_store", told("a cat", {{"n", 1}}))["ids"][0];
+  world.collections.at("memory").before_upsert_if = [&] {
+    world.ok("memory_store", {{"items", {{{"text", "two cats"}, {"id", id}}}}});
+  };
+  const auto reply = world.ok("memory_store", told("a cat", {{"m", 1}}));
+  CHECK(reply["stored"] == 1);
+  CHECK(reply["ids"][0] != id);
+  CHECK(stored(world, id)["text"] == "two cats");
+  CHECK(stored(world, reply["ids"][0])["metadata"] == Json{{"m", 1}});
+}
+
+TEST_CASE("memory_store: items that come with an id are written with those beside them",
+          "[service]") {
+  World world;
+  world.ok("memory_store", told("a cat", {{"n", 1}}));
+  auto& collection = world.collections.at("memory");
+  collection.before_upsert_if = [&] { world.ok("memory_store", told("a cat", {{"m", 1}})); };
+  const auto reply = world.ok(
+      "memory_store",
+      {{"items",
+        {{{"text", "a dog"}, {"id", "pet"}}, {{"text", "a cat"}, {"metadata", {{"k", 1}}}}}}});
+  CHECK(reply["stored"] == 1);
+  CHECK(reply["updated"] == 1);
+  CHECK(stored(world, "pet")["text"] == "a dog");
+  CHECK(stored(world, reply["ids"][1])["metadata"] == Json{{"n", 1}, {"m", 1}, {"k", 1}});
+}
+
+TEST_CASE("memory_store: whoever is always overtaken ends with the call's time", "[service]") {
+  World world;
+  world.ok("memory_store", told("a cat", {{"n", 0}}));
+  auto& collection = world.collections.at("memory");
+  int rounds = 0;
+  const auto cancel = CancelToken::make();
+  std::function<void()> overtake = [&] {
+    world.call.cancel = CancelToken();
+    world.ok("memory_store", told("a cat", {{"n", ++rounds}}));
+    world.call.cancel = cancel;
+    if (rounds == 5) cancel.cancel();
+    collection.before_upsert_if = overtake;
+  };
+  collection.before_upsert_if = overtake;
+  world.call.cancel = cancel;
+  CHECK(world.refused("memory_store", told("a cat", {{"ours", 1}})).code ==
+        ErrorCode::DeadlineExceeded);
+  CHECK(rounds == 5);
 }
 
 }  // namespace
