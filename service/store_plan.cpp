@@ -51,7 +51,8 @@ StorePlan::StorePlan(const MemoryStoreRequest& request)
 Status StorePlan::make(const CallContext& call, cluster::Collection* collection) {
   QV_CHECK(take_given_ids());
   QV_CHECK(place_all(call, collection, texts_without_id()));
-  return choose_writes();
+  QV_CHECK(choose_writes());
+  return check_merged();
 }
 
 Status StorePlan::again(const CallContext& call, cluster::Collection& collection,
@@ -74,7 +75,7 @@ Status StorePlan::again(const CallContext& call, cluster::Collection& collection
   for (const auto i : left) {
     if (request_.items[i].id || is_news(request_.items[i])) writes_.push_back(i);
   }
-  return Done{};
+  return check_merged();
 }
 
 const Point* StorePlan::stored(const MemoryStoreItem& item) const {
@@ -208,6 +209,25 @@ Status StorePlan::choose_writes() {
 bool StorePlan::is_news(const MemoryStoreItem& item) const {
   const auto* known = stored(item);
   return known == nullptr || request_.ttl_seconds || merged(known->payload, item) != known->payload;
+}
+
+/// A point may have no more metadata than one call can give it: else it could be neither shown in
+/// one reply nor stored again.
+Status StorePlan::check_merged() const {
+  Problems problems;
+  for (const auto i : writes_) {
+    const auto& item = request_.items[i];
+    const auto* known = stored(item);
+    if (known == nullptr) continue;
+    const auto after = merged(known->payload, item);
+    const std::size_t bytes = compact(after).size();
+    if (bytes <= kMetadataBytesMax || after == known->payload) continue;
+    problems.add(place_of(i) +
+                 ".metadata: with what is stored with this text already it would be " +
+                 std::to_string(bytes) + " bytes as compact JSON; at most " +
+                 std::to_string(kMetadataBytesMax) + ", so give an id to replace it");
+  }
+  return problems.status();
 }
 
 }  // namespace quiver::service

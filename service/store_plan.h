@@ -21,8 +21,9 @@ class StorePlan {
 
   /// Looks up what is stored already in `collection`; null: it has not been made yet.
   ///
-  /// Errors: InvalidArgument for an id or a text that is given twice; FailedPrecondition if no id can
-  /// be made of a text; those of Collection::get.
+  /// Errors: InvalidArgument for an id or a text that is given twice, and for metadata that would
+  /// be too large once it is merged; FailedPrecondition if no id can be made of a text; those of
+  /// Collection::get.
   Status make(const CallContext& call, cluster::Collection* collection);
   /// The same again for the items without id whose points are among `changed`, since others wrote
   /// there. What is planned then is these, and the items that came with one of those ids.
@@ -48,6 +49,7 @@ class StorePlan {
                       unsigned attempt);
   Status choose_writes();
   bool is_news(const MemoryStoreItem& item) const;
+  Status check_merged() const;
 
   const MemoryStoreRequest& request_;
   std::vector<PointId> ids_;

@@ -71,9 +71,9 @@ struct MemoryStoreResponse {
 /// live is renewed if one is given; with nothing new, nothing is written. What others write
 /// meanwhile counts: it is merged into, and neither lost nor brought back.
 ///
-/// Errors: InvalidArgument for an id that two items have, and for a text that two have with
-/// different metadata; see Collections::find, embedder_of(), Provider::embed,
-/// Collection::upsert_if.
+/// Errors: InvalidArgument for an id that two items have, for a text that two have with different
+/// metadata, and for metadata that merging would make larger than kMetadataBytesMax; see
+/// Collections::find, embedder_of(), Provider::embed, Collection::upsert_if.
 Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine,
                                          const MemoryStoreRequest& request);
 

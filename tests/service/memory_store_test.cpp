@@ -391,5 +391,43 @@ TEST_CASE("memory_store: whoever is always overtaken ends with the call's time",
   CHECK(rounds == 5);
 }
 
+/// Also of what is too large to be shown.
+Json payload_of(World& world, const Json& id) {
+  const auto points = world.collections.at("memory").get({}, {*PointId::from_json(id)}, {});
+  REQUIRE(points.ok());
+  return points->at(0).payload;
+}
+
+TEST_CASE("memory_store: merging keeps to the bound of metadata", "[service]") {
+  World world;
+  const std::string large(60'000, 'x');
+  const auto id = world.ok("memory_store", told("a cat", {{"a", large}}))["ids"][0];
+  const auto error = world.refused(
+      "memory_store",
+      {{"items", {{{"text", "a dog"}}, {{"text", "a cat"}, {"metadata", {{"b", large}}}}}}});
+  CHECK(error.code == ErrorCode::InvalidArgument);
+  // {"a":"x...","b":"x..."}: 15 characters beside the two texts.
+  CHECK(error.message ==
+        "items[1].metadata: with what is stored with this text already it would be 120015 bytes "
+        "as compact JSON; at most 65536, so give an id to replace it");
+  CHECK((payload_of(world, id) == Json{{"a", large}}));
+  CHECK(world.ok("memory_search", {{"query", "dog"}})["hits"].size() == 1);
+  // Replacing a field with a shorter one is no growth.
+  CHECK(world.ok("memory_store", told("a cat", {{"a", "short"}}))["updated"] == 1);
+}
+
+TEST_CASE("memory_store: the bound of metadata holds for what others merge meanwhile",
+          "[service]") {
+  World world;
+  const std::string large(40'000, 'x');
+  const auto id = world.ok("memory_store", items({"a cat"}))["ids"][0];
+  world.collections.at("memory").before_upsert_if = [&] {
+    world.ok("memory_store", told("a cat", {{"theirs", large}}));
+  };
+  CHECK(world.refused("memory_store", told("a cat", {{"ours", large}})).code ==
+        ErrorCode::InvalidArgument);
+  CHECK((payload_of(world, id) == Json{{"theirs", large}}));
+}
+
 }  // namespace
 }  // namespace quiver::service
