@@ -77,7 +77,8 @@ class Collection {
   virtual const CollectionSpec& spec() const noexcept = 0;
 
   /// Validates before it writes: one bad point and nothing is written. Of two points with the same
-  /// id in one call the later wins.
+  /// id in one call the later wins. Each shard writes its points at once, in parts if they take
+  /// more than a message: a write that fails may have been carried out by some shards, and in part.
   ///
   /// Errors: InvalidArgument (dimension, NaN, infinity, zero vector under cosine, payload too
   /// large), ResourceExhausted, Unavailable.

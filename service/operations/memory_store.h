@@ -64,7 +64,7 @@ struct MemoryStoreResponse {
   }
 };
 
-/// Stores texts with the vectors of the collection's embedder, all in one write.
+/// Stores texts with the vectors of the collection's embedder, all of a shard's in one write.
 ///
 /// An item without id gets one made from its text, so that the same text is stored once. Where it
 /// is there already, the fields of its metadata are merged into what is stored, and the time to
