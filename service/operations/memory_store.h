@@ -33,13 +33,13 @@ struct MemoryStoreRequest {
   static constexpr std::uint32_t kTtlMax = 315'360'000;  // ten years
 
   static constexpr auto fields() {
-    return describe(
-        field("items", &MemoryStoreRequest::items).between(1, 256),
-        field("collection", &MemoryStoreRequest::collection)
-            .guarded(1, limits::kCollectionNameBytesMax)
-            .optional(),
-        field("ttl_seconds", &MemoryStoreRequest::ttl_seconds, "Forget after this many seconds")
-            .between(1, kTtlMax));
+    return describe(field("items", &MemoryStoreRequest::items).between(1, 256),
+                    field("collection", &MemoryStoreRequest::collection)
+                        .guarded(1, limits::kCollectionNameBytesMax)
+                        .optional(),
+                    field("ttl_seconds", &MemoryStoreRequest::ttl_seconds,
+                          "Forget after this many seconds; stored text keeps its time without it")
+                        .between(1, kTtlMax));
   }
 };
 
