@@ -77,7 +77,8 @@ class Collection {
   virtual const CollectionSpec& spec() const noexcept = 0;
 
   /// Validates before it writes: one bad point and nothing is written. Of two points with the same
-  /// id in one call the later wins.
+  /// id in one call the later wins. Each shard writes its points at once, in parts if they take
+  /// more than a message: a write that fails may have been carried out by some shards, and in part.
   ///
   /// Errors: InvalidArgument (dimension, NaN, infinity, zero vector under cosine, payload too
   /// large), ResourceExhausted, Unavailable.
@@ -103,6 +104,15 @@ class Collection {
                                       const std::optional<Filter>& filter) = 0;
   virtual Result<std::vector<Field>> fields(const CallContext& call, std::size_t limit) = 0;
   virtual Result<CollectionStats> stats(const CallContext& call) = 0;
+
+  /// As upsert(), but on condition: of the points that share a shard, and a part of the write, all
+  /// are written if every expectation about them holds, and none otherwise. `expected` speaks of
+  /// points of the write; one that it does not speak of is written with those beside it.
+  ///
+  /// The ids of the points that were not written, in no order: read them again, and try again.
+  ///
+  /// Errors: as upsert(); InvalidArgument also for an id that two points have.
+  virtual Result<std::vector<PointId>> upsert_if(const CallContext& call, UpsertIf write) = 0;
 };
 
 }  // namespace quiver::cluster

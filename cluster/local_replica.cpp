@@ -4,7 +4,9 @@
 #include <chrono>
 #include <exception>
 #include <limits>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -60,6 +62,37 @@ std::vector<ErasePoints> in_parts(std::vector<PointId> ids) {
     parts.back().ids.push_back(std::move(id));
   }
   return parts;
+}
+
+/// Ids of the points that a mutation changes, if they are there.
+std::vector<PointId> ids_of(const Mutation& mutation) {
+  if (const auto* upsert = std::get_if<UpsertPoints>(&mutation)) {
+    std::vector<PointId> ids;
+    ids.reserve(upsert->points.size());
+    for (const auto& point : upsert->points) ids.push_back(point.id);
+    return ids;
+  }
+  return std::visit(
+      [](const auto& other) -> std::vector<PointId> {
+        if constexpr (requires { other.ids; }) return other.ids;
+        return {};
+      },
+      mutation);
+}
+
+/// Whether what is stored is as expected.
+Result<bool> holds(const storage::Shard& shard, const std::vector<Expectation>& expected) {
+  std::vector<PointId> ids;
+  ids.reserve(expected.size());
+  for (const auto& expectation : expected) ids.push_back(expectation.id);
+  const Projection wanted{.payload = true, .text = true, .vector = false};
+  QV_TRY(const auto points, shard.get(ids, wanted));
+  std::map<PointId, PointDigest> there;
+  for (const auto& point : points) there.emplace(point.id, digest_of(point));
+  return std::all_of(expected.begin(), expected.end(), [&](const Expectation& expectation) {
+    const auto found = there.find(expectation.id);
+    return found == there.end() ? !expectation.digest : expectation.digest == found->second;
+  });
 }
 
 Error gone() {
@@ -181,42 +214,62 @@ void LocalReplica::commit(const std::vector<Pending*>& group) {
     run.clear();
   };
   for (auto* pending : group) {
-    // What looks at points, and a request id that is in the run already, must see what comes
-    // before them.
-    const bool repeated =
-        !pending->request_id.empty() && std::any_of(run.begin(), run.end(), [&](const auto* other) {
-          return other->request_id == pending->request_id;
-        });
-    const auto* matching = std::get_if<EraseMatching>(&pending->request);
-    const auto* update = update_of(pending->request);
-    if (matching != nullptr || update != nullptr || repeated) flush();
+    if (must_follow(*pending, run)) flush();
     if (const auto seen = shard_->find_request(pending->request_id)) {
       pending->result = *seen;
-      continue;
+    } else {
+      resolve(*pending);
     }
-    if (matching != nullptr) {
-      auto ids = shard_->ids_matching(CallContext{}, matching->filter,
-                                      std::numeric_limits<std::size_t>::max());
-      if (!ids.ok()) {
-        pending->result = std::move(ids).error();
-        continue;
-      }
-      auto parts = in_parts(std::move(ids).value());
-      if (parts.size() > 1) {
-        commit_parts(*pending, std::move(parts));
-        continue;
-      }
-      pending->request = Mutation{std::move(parts.front())};
-    }
-    if (update != nullptr) {
-      if (auto fits = check_update(*shard_, *update); !fits.ok()) {
-        pending->result = std::move(fits).error();
-        continue;
-      }
-    }
-    run.push_back(pending);
+    if (!pending->result) run.push_back(pending);
   }
   flush();
+}
+
+bool LocalReplica::must_follow(const Pending& pending, std::span<Pending* const> run) {
+  const bool repeated =
+      !pending.request_id.empty() && std::any_of(run.begin(), run.end(), [&](const auto* other) {
+        return other->request_id == pending.request_id;
+      });
+  if (repeated || std::holds_alternative<EraseMatching>(pending.request) ||
+      update_of(pending.request) != nullptr) {
+    return true;
+  }
+  const auto* conditional = std::get_if<UpsertIf>(&pending.request);
+  if (conditional == nullptr) return false;
+  std::set<PointId> asked;
+  for (const auto& expectation : conditional->expected) asked.insert(expectation.id);
+  return std::any_of(run.begin(), run.end(), [&](const auto* other) {
+    const auto ids = ids_of(std::get<Mutation>(other->request));
+    return std::any_of(ids.begin(), ids.end(), [&](const auto& id) { return asked.contains(id); });
+  });
+}
+
+void LocalReplica::resolve(Pending& pending) {
+  if (const auto* update = update_of(pending.request)) {
+    if (auto fits = check_update(*shard_, *update); !fits.ok()) {
+      pending.result = std::move(fits).error();
+    }
+  } else if (const auto* matching = std::get_if<EraseMatching>(&pending.request)) {
+    auto ids = shard_->ids_matching(CallContext{}, matching->filter,
+                                    std::numeric_limits<std::size_t>::max());
+    if (!ids.ok()) {
+      pending.result = std::move(ids).error();
+      return;
+    }
+    auto parts = in_parts(std::move(ids).value());
+    if (parts.size() > 1) return commit_parts(pending, std::move(parts));
+    pending.request = Mutation{std::move(parts.front())};
+  } else if (auto* conditional = std::get_if<UpsertIf>(&pending.request)) {
+    const auto as_expected = holds(*shard_, conditional->expected);
+    if (!as_expected.ok()) {
+      pending.result = as_expected.error();
+    } else if (!*as_expected) {
+      pending.result = MutationResult{};
+    } else {
+      auto points = std::move(conditional->points);
+      pending.request = Mutation{UpsertPoints{std::move(points)}};
+    }
+  }
 }
 
 void LocalReplica::commit_parts(Pending& pending, std::vector<ErasePoints> parts) {

@@ -52,6 +52,12 @@ class LocalReplica {
 
   void lead(std::unique_lock<std::mutex>& lock);
   void commit(const std::vector<Pending*>& group);
+  /// Whether the write looks at points, or has a request id, of those of `run`, which are not
+  /// visible yet.
+  static bool must_follow(const Pending& pending, std::span<Pending* const> run);
+  /// Makes the request a mutation that can be logged, or sets the result: then nothing is left to
+  /// do.
+  void resolve(Pending& pending);
   /// A write that takes several entries.
   void commit_parts(Pending& pending, std::vector<ErasePoints> parts);
   void commit_run(const std::vector<Pending*>& run);

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <iterator>
 #include <map>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "cluster/merge.h"
@@ -104,6 +106,42 @@ Result<MutationResult> write_parts(const CallContext& call, Replica& replica,
   }
   return sum;
 }
+
+Status check_points(const CollectionSpec& spec, const std::vector<Point>& points) {
+  if (points.size() > limits::kBatchPointsMax) {
+    return Error{ErrorCode::InvalidArgument,
+                 "points: at most " + std::to_string(limits::kBatchPointsMax) +
+                     " in one call, got " + std::to_string(points.size())};
+  }
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const std::string where = "points[" + std::to_string(i) + "]";
+    QV_CHECK(check_vector(spec, points[i].vector, where + ".vector"));
+    const auto& text = points[i].text;
+    QV_CHECK(check_payload(points[i].payload, text ? text->size() : 0, where));
+  }
+  return Done{};
+}
+
+/// One shard's share of a conditional write.
+struct ConditionalShare {
+  std::vector<WriteRequest> parts;
+  /// How many of the parts have been answered: another attempt goes on behind them.
+  std::size_t answered = 0;
+  /// Ids of points whose part was not to be written.
+  std::vector<PointId> left;
+
+  Result<MutationResult> carry_out(const CallContext& call, Replica& replica) {
+    for (; answered < parts.size(); ++answered) {
+      const auto& part = std::get<UpsertIf>(parts[answered]);
+      CallContext with = call;
+      if (parts.size() > 1) with.request_id = thrift::part_id(call.request_id, part);
+      QV_TRY(const auto written, replica.write(with, WriteRequest(part)));
+      if (written.affected > 0) continue;
+      for (const auto& point : part.points) left.push_back(point.id);
+    }
+    return MutationResult{};
+  }
+};
 
 }  // namespace
 
@@ -204,17 +242,7 @@ Result<MutationResult> ShardedCollection::write(const CallContext& call,
 
 Result<MutationResult> ShardedCollection::upsert(const CallContext& call,
                                                  std::vector<Point> points) {
-  if (points.size() > limits::kBatchPointsMax) {
-    return Error{ErrorCode::InvalidArgument,
-                 "points: at most " + std::to_string(limits::kBatchPointsMax) +
-                     " in one call, got " + std::to_string(points.size())};
-  }
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    const std::string where = "points[" + std::to_string(i) + "]";
-    QV_CHECK(check_vector(spec_, points[i].vector, where + ".vector"));
-    const auto& text = points[i].text;
-    QV_CHECK(check_payload(points[i].payload, text ? text->size() : 0, where));
-  }
+  QV_CHECK(check_points(spec_, points));
   std::vector<std::optional<WriteRequest>> requests(spec_.shard_count);
   for (auto& point : points) {
     auto& request = requests[raw(shard_of(point.id, spec_.shard_count))];
@@ -222,6 +250,41 @@ Result<MutationResult> ShardedCollection::upsert(const CallContext& call,
     std::get<UpsertPoints>(std::get<Mutation>(*request)).points.push_back(std::move(point));
   }
   return write(call, std::move(requests));
+}
+
+Result<std::vector<PointId>> ShardedCollection::upsert_if(const CallContext& call, UpsertIf write) {
+  QV_CHECK(check_points(spec_, write.points));
+  std::set<PointId> ids;
+  for (std::size_t i = 0; i < write.points.size(); ++i) {
+    if (ids.insert(write.points[i].id).second) continue;
+    return Error{ErrorCode::InvalidArgument, "points[" + std::to_string(i) +
+                                                 "].id: another point has it too, " +
+                                                 write.points[i].id.display()};
+  }
+  std::vector<UpsertIf> by_shard(spec_.shard_count);
+  for (auto& point : write.points) {
+    by_shard[raw(shard_of(point.id, spec_.shard_count))].points.push_back(std::move(point));
+  }
+  for (auto& expectation : write.expected) {
+    auto& share = by_shard[raw(shard_of(expectation.id, spec_.shard_count))];
+    share.expected.push_back(std::move(expectation));
+  }
+  std::vector<std::uint32_t> wanted;
+  std::vector<ConditionalShare> shares(by_shard.size());
+  for (std::uint32_t i = 0; i < by_shard.size(); ++i) {
+    if (by_shard[i].points.empty()) continue;
+    wanted.push_back(i);
+    shares[i].parts = thrift::split_write(std::move(by_shard[i]));
+  }
+  QV_TRY(const auto done,
+         each<MutationResult>(call, wanted, [&](Replica& replica, std::uint32_t shard) {
+           return shares[shard].carry_out(call, replica);
+         }));
+  std::vector<PointId> left;
+  for (auto& share : shares) {
+    std::move(share.left.begin(), share.left.end(), std::back_inserter(left));
+  }
+  return left;
 }
 
 Result<MutationResult> ShardedCollection::erase(const CallContext& call, std::vector<PointId> ids) {

@@ -42,6 +42,7 @@ class ShardedCollection final : public Collection {
                               const std::optional<Filter>& filter) override;
   Result<std::vector<Field>> fields(const CallContext& call, std::size_t limit) override;
   Result<CollectionStats> stats(const CallContext& call) override;
+  Result<std::vector<PointId>> upsert_if(const CallContext& call, UpsertIf write) override;
 
  private:
   /// What `work` makes of one shard.

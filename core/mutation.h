@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "core/filter.h"
 #include "core/ids.h"
 #include "core/point.h"
+#include "core/point_digest.h"
 
 namespace quiver {
 
@@ -42,8 +44,22 @@ using Mutation = std::variant<UpsertPoints, ErasePoints, EraseExpired, UpdatePay
 struct EraseMatching {
   Filter filter;
 };
+/// What must be stored under an id when a write's turn comes.
+struct Expectation {
+  PointId id;
+  /// digest_of() it; absent: nothing is.
+  std::optional<PointDigest> digest;
+
+  bool operator==(const Expectation&) const = default;
+};
+/// Inserts or replaces all of the points if every expectation holds when the write's turn comes, at
+/// the owner of the shard; else none, and the result says that no point was affected.
+struct UpsertIf {
+  std::vector<Point> points;
+  std::vector<Expectation> expected;
+};
 /// What a client asks of one shard; resolved to a Mutation before it is logged.
-using WriteRequest = std::variant<Mutation, EraseMatching>;
+using WriteRequest = std::variant<Mutation, EraseMatching, UpsertIf>;
 
 /// What a mutation did. Kept with the request id, so that a retry gets the same answer.
 struct MutationResult {

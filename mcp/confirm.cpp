@@ -12,10 +12,20 @@ namespace {
 
 constexpr const char* kConfirm = "confirm";
 
-/// What the question is about: the id of the collection, which another of its name does not have;
-/// null where the preview tells none.
-Json subject_of(const Json& preview) {
-  return preview.value("id", Json());
+/// What the question is about: the id of the collection, which another of its name does not have.
+Json subject_of(const Json& reply) {
+  return reply.value("id", Json());
+}
+
+/// The same where the preview will not tell it; null if there is no such collection.
+Result<Json> subject_by_name(const service::Confirmation& needed, service::Executor& executor,
+                             const Call& call) {
+  if (needed.collection.empty()) return Json();
+  const auto info =
+      executor.invoke(call.context, "collection_info", {{"collection", needed.collection}});
+  if (info.ok()) return subject_of(*info);
+  if (info.error().code == ErrorCode::NotFound) return Json();
+  return info.error();
 }
 
 InputRequired ask(const service::Question& question, Json subject) {
@@ -109,6 +119,8 @@ Confirmed confirm(const service::Operation& operation, service::Executor& execut
   if (!*wanted) return call.arguments;
   const service::Confirmation& needed = **wanted;
 
+  // First: of a collection that takes the name in between, the user is not asked as of this one.
+  QV_TRY(Json subject, subject_by_name(needed, executor, call));
   const auto preview = executor.invoke(call.context, needed.preview, needed.preview_arguments);
   const bool unseen =
       !preview.ok() && !needed.unseen.empty() && cannot_be_read(call.context, preview.error());
@@ -116,11 +128,11 @@ Confirmed confirm(const service::Operation& operation, service::Executor& execut
   const auto question =
       unseen ? std::optional(service::Question{needed.unseen}) : needed.question(*preview);
   if (!question) return call.arguments;
-  Json subject = unseen ? Json() : subject_of(*preview);
+  if (subject.is_null() && !unseen) subject = subject_of(*preview);
   const auto given = answer_to(*question, subject, call.inputs);
   if (!given) return ask(*question, std::move(subject));
-  if (auto refused = refusal(given->answer)) return *std::move(refused);
   if (!spent.spend(given->key)) return ask(*question, std::move(subject));
+  if (auto refused = refusal(given->answer)) return *std::move(refused);
   return needed.confirmed;
 }
 

@@ -17,8 +17,8 @@ namespace quiver::mcp {
 /// The arguments to go on with; a question to the client's user; or why the call ends here.
 using Confirmed = std::variant<Json, InputRequired, Error>;
 
-/// The questions that were answered with a yes which has been acted upon: a state that a client
-/// repeats, by mistake or to cheat, asks anew.
+/// The questions that were answered, with whatever answer: a state that a client repeats, by
+/// mistake or to cheat, asks anew.
 ///
 /// Threads: any.
 class Spent {
@@ -43,8 +43,8 @@ bool is_confirmed(const service::Operation& operation, const Call& call);
 
 /// Asks the user, if this call destroys anything.
 ///
-/// A yes holds once, and for what the question named: if more would go by then, or another
-/// collection has the name, the user is asked again.
+/// An answer counts once, and a yes holds for what the question named: if more would go by then, or
+/// another collection has the name, the user is asked again.
 Confirmed confirm(const service::Operation& operation, service::Executor& executor,
                   const Call& call, Spent& spent);
 

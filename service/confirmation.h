@@ -28,6 +28,9 @@ struct Confirmation {
   std::string unseen;
   /// The arguments of the call once a person has said yes.
   Json confirmed = Json::object();
+  /// The collection that would lose something, where the reply does not say which of its name it
+  /// is; empty: it does.
+  std::string collection;
 };
 
 /// "1 point", "37 points".

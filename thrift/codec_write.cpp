@@ -1,5 +1,7 @@
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/limits.h"
 #include "thrift/codec.h"
@@ -27,12 +29,12 @@ Status check_ids(std::size_t count) {
                           std::to_string(count) + ": split it");
 }
 
-Status put(wire::WriteRequest& out, const UpsertPoints& upsert) {
-  if (upsert.points.size() > limits::kBatchPointsMax) {
+Status put_points(wire::WriteRequest& out, std::span<const Point> points) {
+  if (points.size() > limits::kBatchPointsMax) {
     return wrong("points", "one call carries at most " + std::to_string(limits::kBatchPointsMax) +
-                               ", got " + std::to_string(upsert.points.size()) + ": split it");
+                               ", got " + std::to_string(points.size()) + ": split it");
   }
-  QV_TRY(out.upsert, encode_points(upsert.points, true));
+  QV_TRY(out.upsert, encode_points(points, true));
   out.__isset.upsert = true;
   std::size_t bytes = out.upsert.vectors.size();
   for (const auto& record : out.upsert.points) {
@@ -40,6 +42,10 @@ Status put(wire::WriteRequest& out, const UpsertPoints& upsert) {
   }
   if (bytes > kWriteBytesMax) return too_large(bytes);
   return Done{};
+}
+
+Status put(wire::WriteRequest& out, const UpsertPoints& upsert) {
+  return put_points(out, upsert.points);
 }
 
 Status put(wire::WriteRequest& out, const ErasePoints& erase) {
@@ -76,6 +82,20 @@ Status put(wire::WriteRequest& out, const EraseMatching& erase) {
   return Done{};
 }
 
+Status put(wire::WriteRequest& out, const UpsertIf& write) {
+  QV_CHECK(check_ids(write.expected.size()));
+  QV_CHECK(put_points(out, write.points));
+  out.expected.reserve(write.expected.size());
+  for (const auto& expectation : write.expected) {
+    wire::Expectation record;
+    record.id = expectation.id.key();
+    if (expectation.digest) record.__set_digest(static_cast<std::int64_t>(*expectation.digest));
+    out.expected.push_back(std::move(record));
+  }
+  out.__isset.expected = true;
+  return Done{};
+}
+
 Result<UpsertPoints> take_upsert(const wire::PointBatch& batch) {
   if (batch.points.empty() || batch.points.size() > limits::kBatchPointsMax) {
     return wrong("points", "1 to " + std::to_string(limits::kBatchPointsMax) + ", got " +
@@ -87,6 +107,22 @@ Result<UpsertPoints> take_upsert(const wire::PointBatch& batch) {
   }
   QV_TRY(auto points, decode_points(batch));
   return UpsertPoints{std::move(points)};
+}
+
+Result<std::vector<Expectation>> take_expected(const std::vector<wire::Expectation>& records) {
+  if (records.size() > kIdsMax) {
+    return wrong("expected",
+                 "at most " + std::to_string(kIdsMax) + ", got " + std::to_string(records.size()));
+  }
+  std::vector<Expectation> expected;
+  expected.reserve(records.size());
+  for (const auto& record : records) {
+    Expectation expectation;
+    QV_TRY(expectation.id, decode_id(record.id));
+    if (record.__isset.digest) expectation.digest = static_cast<PointDigest>(record.digest);
+    expected.push_back(std::move(expectation));
+  }
+  return expected;
 }
 
 Result<UpdatePayload> take_update(const wire::PayloadUpdate& wanted) {
@@ -106,11 +142,12 @@ Result<UpdatePayload> take_update(const wire::PayloadUpdate& wanted) {
 
 Result<wire::WriteRequest> encode_write(const WriteRequest& request) {
   wire::WriteRequest out;
-  if (const auto* matching = std::get_if<EraseMatching>(&request)) {
-    QV_CHECK(put(out, *matching));
+  if (const auto* mutation = std::get_if<Mutation>(&request)) {
+    QV_CHECK(std::visit([&](const auto& value) { return put(out, value); }, *mutation));
+  } else if (const auto* conditional = std::get_if<UpsertIf>(&request)) {
+    QV_CHECK(put(out, *conditional));
   } else {
-    QV_CHECK(std::visit([&](const auto& value) { return put(out, value); },
-                        std::get<Mutation>(request)));
+    QV_CHECK(put(out, std::get<EraseMatching>(request)));
   }
   return out;
 }
@@ -123,8 +160,13 @@ Result<WriteRequest> decode_write(const wire::WriteRequest& request) {
     return wrong("write",
                  "exactly one kind of write that this node knows, got " + std::to_string(kinds));
   }
+  if (set.expected && !set.upsert) return wrong("expected", "goes with an upsert alone");
   if (set.upsert) {
     QV_TRY(auto upsert, take_upsert(request.upsert));
+    if (set.expected) {
+      QV_TRY(auto expected, take_expected(request.expected));
+      return WriteRequest(UpsertIf{std::move(upsert.points), std::move(expected)});
+    }
     return WriteRequest(Mutation(std::move(upsert)));
   }
   if (set.erase) {

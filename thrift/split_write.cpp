@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -76,11 +77,45 @@ std::vector<WriteRequest> split(const UpdatePayload& write, std::size_t bytes) {
   return out;
 }
 
+/// Each expectation goes with the point that it speaks of; what speaks of none is left out.
+std::vector<WriteRequest> split(UpsertIf write, std::size_t bytes) {
+  std::map<PointId, std::vector<Expectation>> expected;
+  for (auto& expectation : write.expected) {
+    expected[expectation.id].push_back(std::move(expectation));
+  }
+  std::vector<WriteRequest> out;
+  const auto size = [](const Point& point) { return wire_bytes(point, true) + id_bytes(point.id); };
+  for (auto& run : runs(std::move(write.points), limits::kBatchPointsMax, bytes, size)) {
+    UpsertIf part;
+    for (const auto& point : run) {
+      const auto found = expected.find(point.id);
+      if (found == expected.end()) continue;
+      std::move(found->second.begin(), found->second.end(), std::back_inserter(part.expected));
+      expected.erase(found);
+    }
+    part.points = std::move(run);
+    out.emplace_back(std::move(part));
+  }
+  return out;
+}
+
+RequestId id_from(const std::string& seed) {
+  RequestId id;
+  const std::uint64_t high = stable_hash(seed + "/high");
+  const std::uint64_t low = stable_hash(seed + "/low");
+  std::memcpy(id.bytes.data(), &high, sizeof(high));
+  std::memcpy(id.bytes.data() + sizeof(high), &low, sizeof(low));
+  return id;
+}
+
 }  // namespace
 
 std::vector<WriteRequest> split_write(WriteRequest write, std::size_t bytes) {
   if (auto* mutation = std::get_if<Mutation>(&write)) {
     return std::visit([&](auto& value) { return split(std::move(value), bytes); }, *mutation);
+  }
+  if (auto* conditional = std::get_if<UpsertIf>(&write)) {
+    return split(std::move(*conditional), bytes);
   }
   std::vector<WriteRequest> out;
   out.push_back(std::move(write));
@@ -92,12 +127,18 @@ RequestId part_id(const RequestId& whole, std::size_t part, std::size_t parts) {
   // Both numbers: the parts of another division of the same write are other writes.
   std::string seed(whole.bytes.begin(), whole.bytes.end());
   seed += "/" + std::to_string(part) + "/" + std::to_string(parts);
-  RequestId id;
-  const std::uint64_t high = stable_hash(seed + "/high");
-  const std::uint64_t low = stable_hash(seed + "/low");
-  std::memcpy(id.bytes.data(), &high, sizeof(high));
-  std::memcpy(id.bytes.data() + sizeof(high), &low, sizeof(low));
-  return id;
+  return id_from(seed);
+}
+
+RequestId part_id(const RequestId& whole, const UpsertIf& part) {
+  if (whole.empty()) return whole;
+  std::string seed(whole.bytes.begin(), whole.bytes.end());
+  for (const auto& point : part.points) {
+    const auto key = point.id.key();
+    seed += '/' + std::to_string(key.size()) + '/';
+    seed += key;
+  }
+  return id_from(seed);
 }
 
 }  // namespace quiver::thrift

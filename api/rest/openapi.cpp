@@ -125,8 +125,8 @@ Json components() {
       {"name", "Idempotency-Key"},
       {"in", "header"},
       {"description",
-       "A UUID or 32 hexadecimal digits: a write that is repeated with the same key takes effect "
-       "once."},
+       "A UUID or 32 hexadecimal digits: a write of points that is repeated with the same key "
+       "takes effect once. Another request with the same key is refused with 422."},
       {"schema", {{"type", "string"}}}};
   const Json timeout{{"name", "Request-Timeout"},
                      {"in", "header"},

@@ -24,6 +24,7 @@ constexpr int kMethodNotAllowed = 405;
 constexpr int kNotAcceptable = 406;
 constexpr int kContentTooLarge = 413;
 constexpr int kUnsupportedMediaType = 415;
+constexpr int kUnprocessableContent = 422;
 constexpr std::string_view kDescriptionPath = "/api/v1/openapi.json";
 constexpr const char* kMethods = "GET, HEAD, POST, PUT, DELETE";
 
@@ -86,6 +87,12 @@ std::optional<HttpResponse> body_fault(const HttpRequest& request, std::size_t b
                      std::to_string(bytes_max) + " bytes max");
 }
 
+/// Whether a failed write has certainly changed nothing, and may be corrected.
+bool is_without_effect(ErrorCode code) {
+  return code == ErrorCode::InvalidArgument || code == ErrorCode::NotFound ||
+         code == ErrorCode::FailedPrecondition || code == ErrorCode::PermissionDenied;
+}
+
 }  // namespace
 
 /// A request on its way to its operation.
@@ -95,7 +102,25 @@ struct RestEndpoint::Call {
   Target target;
   Routes::Match match;
   CallContext context;
+  /// Of a write, if the client gave one.
+  std::optional<RequestId> key;
+
+  /// Gives up the text of the body.
+  Result<Json> read_arguments();
 };
+
+Result<Json> RestEndpoint::Call::read_arguments() {
+  std::optional<Json> body;
+  if (!http.body.empty()) {
+    JsonReading read = read_json_text(http.body);
+    std::string().swap(http.body);
+    if (read.kind != JsonReading::Kind::Whole) {
+      return Error{ErrorCode::InvalidArgument, "body: " + read.problem};
+    }
+    body = std::move(read.root);
+  }
+  return arguments_of(match, target, std::move(body));
+}
 
 RestEndpoint::RestEndpoint(const service::Registry& all, const service::Registry& shown,
                            service::Executor& executor, Submit submit, RestOptions options)
@@ -167,28 +192,37 @@ std::optional<HttpResponse> RestEndpoint::answer_now(Call& call) const {
   call.context.deadline = std::chrono::steady_clock::now() + *timeout;
   call.context.cancel = CancelToken::make();
   if (operation.access != service::Access::Read) {
-    call.context.request_id = key->value_or(RequestId::random());
+    call.key = *key;
+    if (!call.key) call.context.request_id = RequestId::random();
   }
   return std::nullopt;
 }
 
 void RestEndpoint::run(Call& call) const {
-  const auto answer = [&]() -> Result<Json> {
-    std::optional<Json> body;
-    if (!call.http.body.empty()) {
-      JsonReading read = read_json_text(call.http.body);
-      std::string().swap(call.http.body);
-      if (read.kind != JsonReading::Kind::Whole) {
-        return Error{ErrorCode::InvalidArgument, "body: " + read.problem};
-      }
-      body = std::move(read.root);
-    }
-    QV_TRY(const Json arguments, arguments_of(call.match, call.target, std::move(body)));
-    QV_CHECK(call.context.check());
-    return executor_.invoke(call.context, call.match.route->operation->name, arguments);
-  }();
-  call.responder->respond(answer.ok() ? json_response(service::compact(*answer))
-                                      : problem(answer.error()));
+  call.responder->respond(carry_out(call));
+}
+
+HttpResponse RestEndpoint::carry_out(Call& call) const {
+  const auto arguments = call.read_arguments();
+  if (!arguments.ok()) return problem(arguments.error());
+  if (const auto alive = call.context.check(); !alive.ok()) return problem(alive.error());
+  const auto& operation = call.match.route->operation->name;
+  auto use = UsedKeys::Use::Again;
+  if (call.key) {
+    call.context.request_id = write_id(*call.key, operation, *arguments);
+    use = used_keys_->use(*call.key, call.context.request_id);
+  }
+  if (use == UsedKeys::Use::Other) {
+    return problem(kUnprocessableContent, ErrorCode::InvalidArgument,
+                   "header Idempotency-Key: was used for another request; repeat that one as it "
+                   "was, or give this one a key of its own");
+  }
+  const auto answer = executor_.invoke(call.context, operation, *arguments);
+  if (answer.ok()) return json_response(service::compact(*answer));
+  if (use == UsedKeys::Use::First && is_without_effect(answer.error().code)) {
+    used_keys_->free(*call.key);
+  }
+  return problem(answer.error());
 }
 
 }  // namespace quiver::api

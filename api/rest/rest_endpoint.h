@@ -8,6 +8,7 @@
 
 #include "api/rest/health.h"
 #include "api/rest/routes.h"
+#include "api/rest/used_keys.h"
 #include "core/http.h"
 #include "core/http_access.h"
 #include "core/limits.h"
@@ -53,12 +54,14 @@ class RestEndpoint {
   /// out for it.
   std::optional<HttpResponse> answer_now(Call& call) const;
   void run(Call& call) const;
+  HttpResponse carry_out(Call& call) const;
 
   const service::Registry& shown_;
   service::Executor& executor_;
   const Submit submit_;
   const RestOptions options_;
   const Routes routes_;
+  const std::unique_ptr<UsedKeys> used_keys_ = std::make_unique<UsedKeys>();
   /// The text of openapi.json.
   const std::string description_;
 };

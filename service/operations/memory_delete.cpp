@@ -49,6 +49,7 @@ std::optional<Confirmation> confirmation(const MemoryDeleteRequest& request,
   };
   confirmation.confirmed = arguments;
   confirmation.confirmed["dry_run"] = false;
+  confirmation.collection = request.collection;
   return confirmation;
 }
 

@@ -33,13 +33,13 @@ struct MemoryStoreRequest {
   static constexpr std::uint32_t kTtlMax = 315'360'000;  // ten years
 
   static constexpr auto fields() {
-    return describe(
-        field("items", &MemoryStoreRequest::items).between(1, 256),
-        field("collection", &MemoryStoreRequest::collection)
-            .guarded(1, limits::kCollectionNameBytesMax)
-            .optional(),
-        field("ttl_seconds", &MemoryStoreRequest::ttl_seconds, "Forget after this many seconds")
-            .between(1, kTtlMax));
+    return describe(field("items", &MemoryStoreRequest::items).between(1, 256),
+                    field("collection", &MemoryStoreRequest::collection)
+                        .guarded(1, limits::kCollectionNameBytesMax)
+                        .optional(),
+                    field("ttl_seconds", &MemoryStoreRequest::ttl_seconds,
+                          "Forget after this many seconds; stored text keeps its time without it")
+                        .between(1, kTtlMax));
   }
 };
 
@@ -64,15 +64,16 @@ struct MemoryStoreResponse {
   }
 };
 
-/// Stores texts with the vectors of the collection's embedder, all in one write.
+/// Stores texts with the vectors of the collection's embedder, all of a shard's in one write.
 ///
 /// An item without id gets one made from its text, so that the same text is stored once. Where it
 /// is there already, the fields of its metadata are merged into what is stored, and the time to
-/// live is renewed if one is given; with nothing new, nothing is written.
+/// live is renewed if one is given; with nothing new, nothing is written. What others write
+/// meanwhile counts: it is merged into, and neither lost nor brought back.
 ///
-/// Errors: InvalidArgument for an id that two items have, and for a text that two have with
-/// different metadata; see Collections::find,
-/// embedder_of(), Provider::embed, Collection::upsert.
+/// Errors: InvalidArgument for an id that two items have, for a text that two have with different
+/// metadata, and for metadata that merging would make larger than kMetadataBytesMax; see
+/// Collections::find, embedder_of(), Provider::embed, Collection::upsert_if.
 Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine,
                                          const MemoryStoreRequest& request);
 

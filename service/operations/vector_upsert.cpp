@@ -61,8 +61,8 @@ Result<VectorUpsertResponse> vector_upsert(const CallContext& call, Engine& engi
 
 Operation vector_upsert_operation() {
   return operation(About{"vector_upsert", "Upsert vectors",
-                         "Insert or replace points with ready-made vectors, all or none. For plain "
-                         "text use memory_store.",
+                         "Insert or replace points with ready-made vectors; one bad point and none "
+                         "is written. For plain text use memory_store.",
                          Toolset::Vector, Access::Write, Effects{false, true},
                          Route{"POST", "/v1/collections/{collection}/points"}},
                    &vector_upsert);

@@ -43,12 +43,13 @@ struct VectorUpsertResponse {
 
   static constexpr auto fields() {
     using R = VectorUpsertResponse;
-    return describe(field("upserted", &R::upserted, "Points written; all or none"),
+    return describe(field("upserted", &R::upserted, "Points written"),
                     field("created", &R::created, "Of these, points that were not there before"));
   }
 };
 
-/// Inserts or replaces points. One bad point and nothing is written.
+/// Inserts or replaces points. One bad point and nothing is written; a write that fails for another
+/// reason may have reached some shards and not others, and can be repeated as it is.
 ///
 /// Errors: InvalidArgument naming the first bad points by index; see Collections::find,
 /// Collection::upsert.

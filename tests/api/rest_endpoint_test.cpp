@@ -2,6 +2,9 @@
 
 #include "api/rest/rest_endpoint.h"
 
+#include <cstring>
+#include <string>
+
 #include "site.h"
 
 namespace quiver::api {
@@ -63,7 +66,8 @@ TEST_CASE("REST: the call knows its time, its client and its write", "[api]") {
   };
   const std::string create = "/api/v1/collections/docs";
   site.send(keyed(request("PUT", create)));
-  CHECK(site.executor.asked.back().context.request_id.hex() == "00112233445566778899aabbccddeeff");
+  const RequestId named = site.executor.asked.back().context.request_id;
+  CHECK_FALSE(named.empty());
   // Without a key each write is one of its own.
   site.send("PUT", create);
   const RequestId first = site.executor.asked.back().context.request_id;
@@ -86,7 +90,82 @@ TEST_CASE("REST: the call knows its time, its client and its write", "[api]") {
   site.work();
   // Cancelled before it began: nobody is asked.
   CHECK(site.executor.asked.size() == 5);
+  // The same write has the same id, for this server and the next one.
+  site.send(keyed(request("PUT", create)));
+  CHECK(site.executor.asked.back().context.request_id == named);
+  Site other;
+  other.send(keyed(request("PUT", create)));
+  CHECK(other.executor.asked.back().context.request_id == named);
   CHECK(problem_of(*responder->response, 504).at("code") == "deadline_exceeded");
+}
+
+TEST_CASE("REST: a key that was used for another request is refused", "[api]") {
+  Site site;
+  const auto keyed = [&](HttpRequest http) {
+    return with_header(std::move(http), "idempotency-key", "00112233445566778899aabbccddeeff");
+  };
+  const std::string points = "/api/v1/collections/docs/points";
+  const std::string one = R"({"points": [{"id": 1, "vector": [1, 0]}]})";
+  const std::string two = R"({"points": [{"id": 2, "vector": [1, 0]}]})";
+  CHECK(site.send(keyed(request("POST", points, one))).status == 200);
+  const auto asked = site.executor.asked.size();
+  for (const auto& other :
+       {request("POST", points, two), request("POST", "/api/v1/collections/notes/points", one),
+        request("POST", "/api/v1/collections/docs/memories/delete", R"({"ids": [1]})"),
+        request("PUT", "/api/v1/collections/docs"),
+        request("DELETE", "/api/v1/collections/docs")}) {
+    const Json body = problem_of(site.send(keyed(other)), 422);
+    CHECK(body.at("code") == "invalid_argument");
+    CHECK(body.at("title") == "Unprocessable Content");
+    CHECK_THAT(body.at("detail").get<std::string>(), Contains("was used for another request"));
+  }
+  CHECK(site.executor.asked.size() == asked);
+  // Written otherwise, it is still the same request.
+  CHECK(
+      site.send(keyed(request("POST", points, R"({"points":[{"vector":[1,0],"id":1}]})"))).status ==
+      200);
+  CHECK(site.executor.asked[asked].context.request_id ==
+        site.executor.asked[asked - 1].context.request_id);
+  // Reads take no notice of keys.
+  CHECK(site.send(keyed(request("GET", "/api/v1/collections"))).status == 200);
+}
+
+TEST_CASE("REST: a key whose request changed nothing is free for the corrected one", "[api]") {
+  Site site;
+  const std::string create = "/api/v1/collections/docs";
+  const auto send = [&](const std::string& body) {
+    return site.send(with_header(request("PUT", create, body), "idempotency-key",
+                                 "00112233445566778899aabbccddeeff"));
+  };
+  site.executor.answer = Error{ErrorCode::InvalidArgument, "dimension: too small"};
+  problem_of(send(R"({"dimension": 1})"), 400);
+  // Who can say what became of this one?
+  site.executor.answer = Error{ErrorCode::DeadlineExceeded, "out of time"};
+  problem_of(send(R"({"dimension": 2})"), 504);
+  problem_of(send(R"({"dimension": 3})"), 422);
+  // A failed repetition does not undo the first.
+  site.executor.answer = Json{{"done", true}};
+  CHECK(send(R"({"dimension": 2})").status == 200);
+  site.executor.answer = Error{ErrorCode::NotFound, "gone"};
+  problem_of(send(R"({"dimension": 2})"), 404);
+  problem_of(send(R"({"dimension": 3})"), 422);
+}
+
+TEST_CASE("UsedKeys: the oldest are forgotten", "[api]") {
+  UsedKeys keys;
+  const auto id = [](std::uint64_t number) {
+    RequestId made;
+    std::memcpy(made.bytes.data(), &number, sizeof(number));
+    return made;
+  };
+  for (std::uint64_t i = 1; i <= UsedKeys::kMost; ++i) {
+    REQUIRE(keys.use(id(i), id(1)) == UsedKeys::Use::First);
+  }
+  CHECK(keys.use(id(2), id(1)) == UsedKeys::Use::Again);
+  CHECK(keys.use(id(2), id(9)) == UsedKeys::Use::Other);
+  CHECK(keys.use(id(1), id(9)) == UsedKeys::Use::First);
+  keys.free(id(1));
+  CHECK(keys.use(id(1), id(7)) == UsedKeys::Use::First);
 }
 
 TEST_CASE("REST: failures are problems by the one table", "[api]") {

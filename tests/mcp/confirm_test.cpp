@@ -101,11 +101,14 @@ TEST_CASE("confirm: a modern client's user is asked before a collection is delet
 TEST_CASE("confirm: who does not say yes keeps everything", "[mcp][confirm]") {
   Desk desk;
   const Json call{{"collection", "docs"}, {"confirm", "docs"}};
-  const Json asked = desk.modern("collection_delete", call)["result"];
-  REQUIRE(asked["resultType"] == "input_required");
+  const auto answered = [&](const Json& answer) {
+    const Json asked = desk.modern("collection_delete", call)["result"];
+    REQUIRE(asked["resultType"] == "input_required");
+    return desk.answered("collection_delete", call, asked, answer);
+  };
   for (const Json& answer : {Json{{"action", "decline"}},
                              Json{{"action", "accept"}, {"content", {{"confirm", false}}}}}) {
-    const Json refused = desk.answered("collection_delete", call, asked, answer);
+    const Json refused = answered(answer);
     CHECK(refused["isError"] == true);
     CHECK_THAT(text_of(refused), Catch::Contains("permission_denied") &&
                                      Catch::Contains("declined: nothing was deleted"));
@@ -113,13 +116,13 @@ TEST_CASE("confirm: who does not say yes keeps everything", "[mcp][confirm]") {
   for (const Json& answer :
        {Json{{"action", "accept"}}, Json{{"action", "accept"}, {"content", {{"confirm", "yes"}}}},
         Json{{"action", "accept"}, {"content", 5}}, Json{{"action", 5}}, Json::object()}) {
-    const Json refused = desk.answered("collection_delete", call, asked, answer);
+    const Json refused = answered(answer);
     CHECK(refused["isError"] == true);
     CHECK_THAT(text_of(refused), Catch::Contains("failed_precondition") &&
                                      Catch::Contains("no answer that can be read") &&
                                      Catch::Contains("nothing was deleted"));
   }
-  const Json left = desk.answered("collection_delete", call, asked, {{"action", "cancel"}});
+  const Json left = answered({{"action", "cancel"}});
   CHECK(left["isError"] == true);
   CHECK_THAT(text_of(left), Catch::Contains("gave no answer: nothing was deleted"));
   CHECK(desk.destroyed.empty());
@@ -168,6 +171,34 @@ TEST_CASE("confirm: a yes is for one deletion of one collection", "[mcp][confirm
   const Json again = desk.answered("collection_delete", call, other, kYes);
   CHECK(again["resultType"] == "input_required");
   CHECK(desk.destroyed.size() == 1);
+}
+
+TEST_CASE("confirm: a yes to what a filter matches is for one collection", "[mcp][confirm]") {
+  Desk desk;
+  const Json call{{"collection", "docs"}, {"filter", {{"lang", "go"}}}};
+  const Json asked = desk.modern("memory_delete", call)["result"];
+  REQUIRE(asked["resultType"] == "input_required");
+  // Another collection of the name, with as many matches.
+  desk.id = "c2";
+  const Json other = desk.answered("memory_delete", call, asked, kYes);
+  CHECK(other["resultType"] == "input_required");
+  CHECK(desk.destroyed.empty());
+  CHECK(desk.answered("memory_delete", call, other, kYes)["resultType"] == "complete");
+  CHECK(desk.destroyed.size() == 1);
+}
+
+TEST_CASE("confirm: a question that was answered with no is not answered with yes later",
+          "[mcp][confirm]") {
+  Desk desk;
+  const Json call{{"collection", "docs"}};
+  for (const char* action : {"decline", "cancel", "what"}) {
+    const Json asked = desk.modern("collection_delete", call)["result"];
+    CHECK(desk.answered("collection_delete", call, asked, {{"action", action}})["isError"] == true);
+    const Json again = desk.answered("collection_delete", call, asked, kYes);
+    CHECK(again["resultType"] == "input_required");
+    CHECK(Desk::key_of(again) != Desk::key_of(asked));
+  }
+  CHECK(desk.destroyed.empty());
 }
 
 TEST_CASE("confirm: what cannot be read can be deleted, by who knows that", "[mcp][confirm]") {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -178,6 +179,25 @@ class FakeCollection final : public cluster::Collection {
     return cluster::CollectionStats{points, 0, 4096 * points};
   }
 
+  Result<std::vector<PointId>> upsert_if(const CallContext& call, UpsertIf write) override {
+    if (before_upsert_if) std::exchange(before_upsert_if, nullptr)();
+    const bool as_expected =
+        std::all_of(write.expected.begin(), write.expected.end(), [&](const auto& expectation) {
+          const Point* point = alive(expectation.id);
+          const auto there = point == nullptr ? std::nullopt : std::optional(digest_of(*point));
+          return there == expectation.digest;
+        });
+    std::vector<PointId> left;
+    if (as_expected) {
+      QV_CHECK(upsert(call, std::move(write.points)));
+    } else {
+      for (const auto& point : write.points) left.push_back(point.id);
+    }
+    return left;
+  }
+
+  /// What happens in front of the next conditional write, once.
+  std::function<void()> before_upsert_if;
   /// What every call answers, if set.
   std::optional<Error> fail;
   std::vector<cluster::Query> queries;

@@ -1,3 +1,7 @@
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "world.h"
 
 namespace quiver::service {
@@ -284,6 +288,145 @@ TEST_CASE("memory_store: a request is carried out once", "[service]") {
   world.call = repeat;
   CHECK(world.ok("memory_store", request)["ids"] == Json{1});
   CHECK(stored(world, 1)["text"] == "a fish");
+}
+
+Json told(const std::string& text, const Json& metadata) {
+  return {{"items", {{{"text", text}, {"metadata", metadata}}}}};
+}
+
+TEST_CASE("memory_store: what others write meanwhile is merged into, not lost", "[service]") {
+  World world;
+  const auto id = world.ok("memory_store", told("a cat", {{"n", 1}}))["ids"][0];
+  auto& collection = world.collections.at("memory");
+
+  collection.before_upsert_if = [&] { world.ok("memory_store", told("a cat", {{"theirs", 1}})); };
+  const auto reply = world.ok("memory_store", told("a cat", {{"ours", 1}}));
+  CHECK(reply["updated"] == 1);
+  CHECK(stored(world, id)["metadata"] == Json{{"n", 1}, {"theirs", 1}, {"ours", 1}});
+  // Each call embeds its text once, however often it tries.
+  CHECK(world.embedder.embedded == 3);
+
+  collection.before_upsert_if = [&] { world.ok("memory_store", told("a cat", {{"same", 1}})); };
+  CHECK(world.ok("memory_store", told("a cat", {{"same", 1}}))["duplicates"] == 1);
+
+  collection.before_upsert_if = [&] { world.ok("memory_store", told("a dog", {{"theirs", 1}})); };
+  const auto second = world.ok("memory_store", told("a dog", {{"ours", 1}}));
+  CHECK(second["stored"] == 0);
+  CHECK(second["updated"] == 1);
+  CHECK(stored(world, second["ids"][0])["metadata"] == Json{{"theirs", 1}, {"ours", 1}});
+}
+
+TEST_CASE("memory_store: the first stores of a text at once are one store", "[service]") {
+  World world;
+  world.ok("memory_store", items({"a fish"}));
+  auto& collection = world.collections.at("memory");
+  Json inner;
+  collection.before_upsert_if = [&] { inner = world.ok("memory_store", items({"a cat"})); };
+  const auto outer = world.ok("memory_store", items({"a cat", "a dog"}));
+  CHECK(inner["stored"] == 1);
+  CHECK(outer["stored"] == 1);
+  CHECK(outer["duplicates"] == 1);
+  CHECK(outer["ids"][0] == inner["ids"][0]);
+  CHECK(stored(world, outer["ids"][1])["text"] == "a dog");
+}
+
+TEST_CASE("memory_store: what is deleted meanwhile does not come back", "[service]") {
+  World world;
+  const auto id = world.ok("memory_store", told("a cat", {{"old", 1}}))["ids"][0];
+  world.collections.at("memory").before_upsert_if = [&] {
+    world.ok("memory_delete", {{"ids", {id}}});
+  };
+  const auto reply = world.ok("memory_store", told("a cat", {{"new", 1}}));
+  CHECK(reply["stored"] == 1);
+  CHECK(reply["updated"] == 0);
+  CHECK(stored(world, id)["metadata"] == Json{{"new", 1}});
+}
+
+TEST_CASE("memory_store: a correction that comes meanwhile stays", "[service]") {
+  World world;
+  const auto id = world.ok("memory_store", told("a cat", {{"n", 1}}))["ids"][0];
+  world.collections.at("memory").before_upsert_if = [&] {
+    world.ok("memory_store", {{"items", {{{"text", "two cats"}, {"id", id}}}}});
+  };
+  const auto reply = world.ok("memory_store", told("a cat", {{"m", 1}}));
+  CHECK(reply["stored"] == 1);
+  CHECK(reply["ids"][0] != id);
+  CHECK(stored(world, id)["text"] == "two cats");
+  CHECK(stored(world, reply["ids"][0])["metadata"] == Json{{"m", 1}});
+}
+
+TEST_CASE("memory_store: items that come with an id are written with those beside them",
+          "[service]") {
+  World world;
+  world.ok("memory_store", told("a cat", {{"n", 1}}));
+  auto& collection = world.collections.at("memory");
+  collection.before_upsert_if = [&] { world.ok("memory_store", told("a cat", {{"m", 1}})); };
+  const auto reply = world.ok(
+      "memory_store",
+      {{"items",
+        {{{"text", "a dog"}, {"id", "pet"}}, {{"text", "a cat"}, {"metadata", {{"k", 1}}}}}}});
+  CHECK(reply["stored"] == 1);
+  CHECK(reply["updated"] == 1);
+  CHECK(stored(world, "pet")["text"] == "a dog");
+  CHECK(stored(world, reply["ids"][1])["metadata"] == Json{{"n", 1}, {"m", 1}, {"k", 1}});
+}
+
+TEST_CASE("memory_store: whoever is always overtaken ends with the call's time", "[service]") {
+  World world;
+  world.ok("memory_store", told("a cat", {{"n", 0}}));
+  auto& collection = world.collections.at("memory");
+  int rounds = 0;
+  const auto cancel = CancelToken::make();
+  std::function<void()> overtake = [&] {
+    world.call.cancel = CancelToken();
+    world.ok("memory_store", told("a cat", {{"n", ++rounds}}));
+    world.call.cancel = cancel;
+    if (rounds == 5) cancel.cancel();
+    collection.before_upsert_if = overtake;
+  };
+  collection.before_upsert_if = overtake;
+  world.call.cancel = cancel;
+  CHECK(world.refused("memory_store", told("a cat", {{"ours", 1}})).code ==
+        ErrorCode::DeadlineExceeded);
+  CHECK(rounds == 5);
+}
+
+/// Also of what is too large to be shown.
+Json payload_of(World& world, const Json& id) {
+  const auto points = world.collections.at("memory").get({}, {*PointId::from_json(id)}, {});
+  REQUIRE(points.ok());
+  return points->at(0).payload;
+}
+
+TEST_CASE("memory_store: merging keeps to the bound of metadata", "[service]") {
+  World world;
+  const std::string large(60'000, 'x');
+  const auto id = world.ok("memory_store", told("a cat", {{"a", large}}))["ids"][0];
+  const auto error = world.refused(
+      "memory_store",
+      {{"items", {{{"text", "a dog"}}, {{"text", "a cat"}, {"metadata", {{"b", large}}}}}}});
+  CHECK(error.code == ErrorCode::InvalidArgument);
+  // {"a":"x...","b":"x..."}: 15 characters beside the two texts.
+  CHECK(error.message ==
+        "items[1].metadata: with what is stored with this text already it would be 120015 bytes "
+        "as compact JSON; at most 65536, so give an id to replace it");
+  CHECK((payload_of(world, id) == Json{{"a", large}}));
+  CHECK(world.ok("memory_search", {{"query", "dog"}})["hits"].size() == 1);
+  // Replacing a field with a shorter one is no growth.
+  CHECK(world.ok("memory_store", told("a cat", {{"a", "short"}}))["updated"] == 1);
+}
+
+TEST_CASE("memory_store: the bound of metadata holds for what others merge meanwhile",
+          "[service]") {
+  World world;
+  const std::string large(40'000, 'x');
+  const auto id = world.ok("memory_store", items({"a cat"}))["ids"][0];
+  world.collections.at("memory").before_upsert_if = [&] {
+    world.ok("memory_store", told("a cat", {{"theirs", large}}));
+  };
+  CHECK(world.refused("memory_store", told("a cat", {{"ours", large}})).code ==
+        ErrorCode::InvalidArgument);
+  CHECK((payload_of(world, id) == Json{{"theirs", large}}));
 }
 
 }  // namespace

@@ -347,6 +347,15 @@ TEST_CASE("codec: every kind of write comes back as it was", "[thrift]") {
   const auto matching = carried_write(EraseMatching{filter_of(R"({"a": {"$in": [1, "x"]}})")});
   CHECK(std::get<EraseMatching>(matching).filter.source() ==
         Json::parse(R"({"a":{"$in":[1,"x"]}})"));
+
+  const UpsertIf conditional{upsert.points,
+                             {{PointId(1), std::nullopt},
+                              {PointId(2), PointDigest{0}},
+                              {upsert.points[0].id, PointDigest{0xfedcba9876543210U}}}};
+  const auto on_condition = std::get<UpsertIf>(carried_write(conditional));
+  CHECK(on_condition.points.size() == conditional.points.size());
+  CHECK(on_condition.expected == conditional.expected);
+  CHECK(std::get<UpsertIf>(carried_write(UpsertIf{upsert.points, {}})).expected.empty());
 }
 
 TEST_CASE("codec: writes that cannot be are refused", "[thrift]") {
@@ -359,6 +368,11 @@ TEST_CASE("codec: writes that cannot be are refused", "[thrift]") {
     request.__isset.erase = true;
     request.__isset.erase_matching = true;
     refused(decode_write(request), "got 2");
+  }
+  SECTION("a condition of what is no upsert") {
+    request.__isset.erase = true;
+    request.__isset.expected = true;
+    refused(decode_write(request), "expected: goes with an upsert alone");
   }
   SECTION("no points") {
     request.__isset.upsert = true;

@@ -1,6 +1,8 @@
 #include "thrift/split_write.h"
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -64,6 +66,38 @@ TEST_CASE("split_write: lists of ids are divided by number and by bytes", "[thri
   REQUIRE(updates.size() == 3);
   CHECK(as<UpdatePayload>(updates[1]).payload == update.payload);
   CHECK(as<UpdatePayload>(updates[1]).mode == UpdatePayload::Mode::Replace);
+}
+
+TEST_CASE("split_write: each condition goes with its point", "[thrift]") {
+  UpsertIf write;
+  for (std::uint64_t id = 0; id < 30; ++id) {
+    Point point;
+    point.id = PointId(id);
+    point.vector = {1.0F};
+    write.points.push_back(point);
+    if (id % 3 == 0) write.expected.push_back({point.id, id});
+  }
+  write.expected.push_back({PointId(1000), std::nullopt});
+  std::reverse(write.expected.begin(), write.expected.end());
+  const auto parts = split_write(write, 500);
+  REQUIRE(parts.size() > 2);
+  std::set<RequestId> ids;
+  const auto whole = RequestId::from_hex("00112233445566778899aabbccddeeff").value();
+  std::uint64_t id = 0;
+  for (const auto& any : parts) {
+    const auto& part = std::get<UpsertIf>(any);
+    std::vector<Expectation> expected;
+    for (const auto& point : part.points) {
+      CHECK(point.id == PointId(id));
+      if (id % 3 == 0) expected.push_back({point.id, id});
+      ++id;
+    }
+    CHECK(part.expected == expected);
+    CHECK(ids.insert(part_id(whole, part)).second);
+    CHECK(part_id(RequestId{}, part).empty());
+  }
+  CHECK(id == 30);
+  CHECK(split_write(write).size() == 1);
 }
 
 TEST_CASE("part_id: each part of each division has an id of its own", "[thrift]") {

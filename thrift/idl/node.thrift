@@ -119,13 +119,22 @@ struct IdList {
   1: list<binary> ids
 }
 
-// Exactly one is set. `erase_matching` is a filter that the owner of the shard resolves.
-union WriteRequest {
-  1: common.PointBatch upsert
-  2: IdList erase
-  3: EraseExpired erase_expired
-  4: PayloadUpdate update_payload
-  5: binary erase_matching
+// `digest`: quiver::digest_of() the point that must be stored under the id; absent: none may be.
+struct Expectation {
+  1: binary id
+  2: optional i64 digest
+}
+
+// Exactly one of the first five is set. `erase_matching` is a filter that the owner of the shard
+// resolves. `expected` goes with `upsert`, which then takes effect only if all of it holds; a node
+// that does not know it upserts in any case.
+struct WriteRequest {
+  1: optional common.PointBatch upsert
+  2: optional IdList erase
+  3: optional EraseExpired erase_expired
+  4: optional PayloadUpdate update_payload
+  5: optional binary erase_matching
+  6: optional list<Expectation> expected
 }
 
 struct WriteReply {
