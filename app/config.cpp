@@ -9,6 +9,7 @@
 
 #include "app/config_keys.h"
 #include "app/yaml_settings.h"
+#include "core/http_access.h"
 #include "core/text.h"
 
 namespace quiver::app {
@@ -46,7 +47,9 @@ Setting split_at_commas(const Key& key, const std::string& text) {
   if (!key.is_list) return {{text}, false, false};
   Setting setting{{}, true, false};
   const std::string_view whole = trimmed(text);
-  if (whole.size() >= 2 && whole.front() == '[' && whole.back() == ']') {
+  // "[::1]" is an address: a list of it has brackets of its own.
+  const bool is_address = whole.find(':') != std::string_view::npos && is_host_entry(whole);
+  if (!is_address && whole.size() >= 2 && whole.front() == '[' && whole.back() == ']') {
     const auto inside = trimmed(whole.substr(1, whole.size() - 2));
     for (std::size_t start = 0; start <= inside.size() && !inside.empty();) {
       const std::size_t end = std::min(inside.find(',', start), inside.size());
@@ -57,7 +60,7 @@ Setting split_at_commas(const Key& key, const std::string& text) {
   }
   for (std::size_t start = 0; start <= text.size() && !text.empty();) {
     const std::size_t end = std::min(text.find(',', start), text.size());
-    setting.items.push_back(text.substr(start, end - start));
+    setting.items.emplace_back(trimmed(std::string_view(text).substr(start, end - start)));
     start = end + 1;
   }
   return setting;

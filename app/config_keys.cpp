@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
+#include "core/http_access.h"
 #include "core/json.h"
+#include "core/text.h"
 #include "service/registry.h"
 
 namespace quiver::app {
@@ -117,12 +120,23 @@ Key flag(std::string name, Member member, std::string meaning) {
   return {std::move(name), std::move(meaning), kFlagDomain, false, false, set, show};
 }
 
+/// A list of which one item cannot be.
+Error wrong_item(const std::string& want, const std::string& item) {
+  return {ErrorCode::InvalidArgument, "expected " + want + ", got " + shown_text(item) + " in it"};
+}
+
+bool is_not_empty(std::string_view item) {
+  return !item.empty();
+}
+
 template <typename Member>
-Key list(std::string name, Member member, std::string domain, std::string meaning) {
-  const auto set = [member, domain](Options& options, const Setting& setting) -> Status {
-    const bool holds_empty = std::any_of(setting.items.begin(), setting.items.end(),
-                                         [](const std::string& item) { return item.empty(); });
-    if (!setting.is_list || holds_empty) return wrong(domain, setting);
+Key list(std::string name, Member member, bool (*fits)(std::string_view), std::string domain,
+         std::string meaning) {
+  const auto set = [member, fits, domain](Options& options, const Setting& setting) -> Status {
+    if (!setting.is_list) return wrong(domain, setting);
+    for (const auto& item : setting.items) {
+      if (!fits(item)) return wrong_item(domain, item);
+    }
     member(options) = setting.items;
     return Done{};
   };
@@ -156,11 +170,11 @@ std::vector<Key> server_keys() {
           "TCP port of `quiver serve`. 0: any free one."),
       list(
           "server.allowed_hosts", [](auto& o) -> auto& { return o.server.allowed_hosts; },
-          "a list of host names",
+          &is_host_entry, "a list of host names, such as [\"db.lan\", \"[2001:db8::1]\"]",
           "Host headers that are answered beside localhost, 127.0.0.1 and [::1]."),
       list(
           "server.allowed_origins", [](auto& o) -> auto& { return o.server.allowed_origins; },
-          "a list of origins, such as [\"https://example.org\"]",
+          &is_origin_entry, "a list of origins, such as [\"https://example.org\"]",
           "Web pages that may call from a browser beside those of localhost."),
       number(
           "server.request_threads", [](auto& o) -> auto& { return o.server.request_threads; },
@@ -198,12 +212,13 @@ Key toolsets_key() {
   const auto set = [domain](Options& options, const Setting& setting) -> Status {
     std::vector<service::Toolset> chosen;
     for (const auto& item : setting.items) {
+      const auto before = chosen.size();
       for (const auto& [toolset, name] : service::EnumNames<service::Toolset>::kNames) {
         if (item == name) chosen.push_back(toolset);
       }
+      if (setting.is_list && chosen.size() == before) return wrong_item(domain, item);
     }
-    const bool all_known = setting.is_list && chosen.size() == setting.items.size();
-    if (chosen.empty() || !all_known) return wrong(domain, setting);
+    if (chosen.empty() || !setting.is_list) return wrong(domain, setting);
     options.mcp.selection.toolsets = std::move(chosen);
     return Done{};
   };
@@ -233,7 +248,12 @@ Key tools_key() {
           domain,
           false,
           false,
-          [domain](Options&, const Setting& setting) -> Status { return wrong(domain, setting); },
+          [domain](Options&, const Setting& setting) -> Status {
+            const Error error = wrong(domain, setting);
+            return Error{error.code, error.message +
+                                         "; outside of a file set mcp.tools.NAME.enabled or "
+                                         "mcp.tools.NAME.description"};
+          },
           [](const Options&) { return std::string("{}"); }};
 }
 
@@ -382,7 +402,7 @@ std::vector<Key> cluster_place_keys() {
           "cluster.token", [](auto& o) -> auto& { return o.cluster.token; },
           "The secret that servers know each other by."),
       list(
-          "cluster.endpoints", [](auto& o) -> auto& { return o.cluster.endpoints; },
+          "cluster.endpoints", [](auto& o) -> auto& { return o.cluster.endpoints; }, &is_not_empty,
           "a list of scheme://host:port, such as [\"http://10.0.0.1:2379\"]",
           "Of the etcd that is there."),
       text(
@@ -397,7 +417,7 @@ std::vector<Key> cluster_place_keys() {
           "How servers are found to join through: cluster.nodes, or the addresses of "
           "cluster.dns_name too."),
       list(
-          "cluster.nodes", [](auto& o) -> auto& { return o.cluster.nodes; },
+          "cluster.nodes", [](auto& o) -> auto& { return o.cluster.nodes; }, &is_not_empty,
           "a list of host:port; for managed an odd number, at most 7",
           "The first servers, as they advertise themselves, the same list on every server."),
       text(

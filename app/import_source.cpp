@@ -70,7 +70,8 @@ class Finder {
     QV_TRY(std::vector<fs::path> files, files_in(folder));
     if (files.empty()) {
       return Error{ErrorCode::InvalidArgument,
-                   folder.string() + ": holds no .txt, .md or .markdown files"};
+                   folder.string() + ": holds no .txt, .md, .markdown" +
+                       (format_ == ImportFormat::Auto ? ", .jsonl or .ndjson files" : " files")};
     }
     std::error_code problem;
     const fs::path whole = fs::canonical(folder, problem);
@@ -83,7 +84,7 @@ class Finder {
     return Done{};
   }
 
-  static Result<std::vector<fs::path>> files_in(const fs::path& folder) {
+  Result<std::vector<fs::path>> files_in(const fs::path& folder) const {
     std::vector<fs::path> files;
     std::error_code problem;
     fs::recursive_directory_iterator entry(folder, problem);
@@ -91,13 +92,17 @@ class Finder {
       const bool is_hidden = entry->path().filename().string().front() == '.';
       if (is_hidden && entry->is_directory()) entry.disable_recursion_pending();
       if (is_hidden || entry->is_symlink() || !entry->is_regular_file()) continue;
-      const bool is_text = lower_extension(entry->path()) == ".txt" ||
-                           has_one_of(entry->path(), kMarkdownExtensions);
-      if (is_text) files.push_back(entry->path());
+      if (is_wanted(entry->path())) files.push_back(entry->path());
     }
     if (problem) return unreadable(folder, problem);
     std::sort(files.begin(), files.end());
     return files;
+  }
+
+  /// Of a folder, in which much else may lie.
+  bool is_wanted(const fs::path& file) const {
+    if (has_one_of(file, kJsonlExtensions)) return format_ == ImportFormat::Auto;
+    return lower_extension(file) == ".txt" || has_one_of(file, kMarkdownExtensions);
   }
 
   Status add_file(const fs::path& file, std::string name) {

@@ -26,10 +26,11 @@ struct ImportSource {
 
 /// The files that `paths` name, in the order given, those of a folder sorted by path.
 ///
-/// Of a folder: *.txt, *.md and *.markdown at any depth, but nothing hidden and no symbolic links.
-/// Auto takes *.jsonl and *.ndjson as JSONL, all other files as text. A file of a folder is named
-/// by the folder's name and the path in it (notes/a.md). Its identity is its absolute path, or,
-/// with `source_name`, that name in place of the folder's: then the folder may move.
+/// Of a folder: *.txt, *.md and *.markdown at any depth, with Auto *.jsonl and *.ndjson too, but
+/// nothing hidden and no symbolic links. Auto takes *.jsonl and *.ndjson as JSONL, all other files
+/// as text. A file of a folder is named by the folder's name and the path in it (notes/a.md). Its
+/// identity is its absolute path, or, with `source_name`, that name in place of the folder's: then
+/// the folder may move.
 ///
 /// Errors: NotFound for a path that is not there; InvalidArgument for a folder with nothing in it,
 /// for JSONL asked of a folder, and for a file named twice.

@@ -85,6 +85,32 @@ bool is_allowed_origin(std::string_view origin, const std::vector<std::string>& 
                      [&](const std::string& entry) { return lower(entry) == given; });
 }
 
+bool is_host_entry(std::string_view entry) {
+  const std::string known = lower(entry);
+  const std::string_view name = host_name(known);
+  if (name.starts_with('[')) {
+    // Two colons: "[10.0.0.1:80]" is a list of one, not an address.
+    const std::string_view address = name.substr(1, name.size() - 2);
+    return std::count(address.begin(), address.end(), ':') >= 2 &&
+           address.find_first_not_of("0123456789abcdef:.") == std::string_view::npos;
+  }
+  return !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") ==
+                              std::string_view::npos;
+}
+
+bool is_origin_entry(std::string_view entry) {
+  const std::string known = lower(entry);
+  const auto mark = known.find("://");
+  if (mark == std::string::npos || mark == 0) return false;
+  const std::string_view scheme = std::string_view(known).substr(0, mark);
+  const std::string_view host = std::string_view(known).substr(mark + 3);
+  const bool is_named =
+      scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") == std::string_view::npos;
+  const bool has_usual_port =
+      (scheme == "http" && host.ends_with(":80")) || (scheme == "https" && host.ends_with(":443"));
+  return is_named && !has_usual_port && is_host_entry(host);
+}
+
 bool is_json_type(std::string_view content_type) {
   const auto types = media_types(content_type);
   return types.size() == 1 && types.front() == "application/json";

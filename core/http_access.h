@@ -39,6 +39,14 @@ bool is_allowed_host(std::string_view host, const std::vector<std::string>& allo
 /// Whether an Origin header is of a page served by this machine's loopback, or one of `allowed`.
 bool is_allowed_origin(std::string_view origin, const std::vector<std::string>& allowed);
 
+/// Whether a Host header could ever be this entry of HttpAccess::allowed_hosts: a name or an
+/// address, IPv6 in brackets, with a port or without; no pattern and no URL.
+bool is_host_entry(std::string_view entry);
+
+/// The same for allowed_origins: scheme://host, with a port unless it is the usual one, as browsers
+/// write it. "null" is none: any page can come to send it.
+bool is_origin_entry(std::string_view entry);
+
 /// The parts of a list such as "a, b;q=0.5", each without its parameters, in lower case.
 std::vector<std::string> media_types(std::string_view list);
 

@@ -223,6 +223,53 @@ TEST_CASE("config: a flag may show its list in brackets, as a file does", "[app]
   }
 }
 
+TEST_CASE("config: who may call is named in a form that a request can have", "[app][config]") {
+  const auto with = [](const std::string& key, const std::string& value) {
+    return load_options({{}, kHome, {{key, value}}});
+  };
+  using List = std::vector<std::string>;
+  const std::string hosts = "server.allowed_hosts";
+  for (const char* host :
+       {"db.lan", "DB.lan:7600", "10.0.0.1", "[2001:db8::1]", "[::1]:80", "a_b"}) {
+    INFO(host);
+    const auto options = with(hosts, host);
+    REQUIRE(options.ok());
+    CHECK(options->server.allowed_hosts == List{host});
+  }
+  CHECK(with(hosts, "[\"[2001:db8::1]\", db.lan]")->server.allowed_hosts ==
+        List{"[2001:db8::1]", "db.lan"});
+  CHECK(with(hosts, "a.lan, b.lan")->server.allowed_hosts == List{"a.lan", "b.lan"});
+  CHECK(with(hosts, "[10.0.0.1:80]")->server.allowed_hosts == List{"10.0.0.1:80"});
+  for (const char* host : {"*", "*.x", "http://x", "x/", "x:y", "x:70000", "2001:db8::1", "a b"}) {
+    INFO(host);
+    CHECK_THAT(message(with(hosts, host)),
+               Contains("a list of host names, such as") && Contains(std::string("got \"") + host));
+  }
+  const std::string origins = "server.allowed_origins";
+  for (const char* origin : {"https://a.example", "http://a.example:8080", "HTTPS://A.example",
+                             "vscode-webview://abc", "http://[2001:db8::1]:81"}) {
+    INFO(origin);
+    CHECK(with(origins, origin).ok());
+  }
+  for (const char* origin : {"*", "null", "https://a.example/", "a.example", "https://*.example",
+                             "https://a.example:443", "http://a.example:80", "://a", "https://"}) {
+    INFO(origin);
+    CHECK_THAT(message(with(origins, origin)), Contains("a list of origins, such as"));
+  }
+}
+
+TEST_CASE("config: choices of tools that are mistyped are named", "[app][config]") {
+  const auto with = [](const std::string& key, const std::string& value) {
+    return load_options({{}, kHome, {{key, value}}});
+  };
+  CHECK_THAT(message(with("mcp.toolsets", "memory,Vector")), Contains("got \"Vector\" in it"));
+  CHECK(with("mcp.toolsets", "memory, vector").ok());
+  CHECK_THAT(
+      message(with("mcp.tools", "{memory_delete: {enabled: false}}")),
+      Contains("outside of a file set mcp.tools.NAME.enabled or mcp.tools.NAME.description"));
+  CHECK(with("mcp.tools.memory_delete.enabled", "false").ok());
+}
+
 TEST_CASE("config: choices of tools that make no sense are told what would", "[app][config]") {
   const TempDir dir;
   const auto refused = [&](const std::string& mcp) {

@@ -73,6 +73,19 @@ TEST_CASE("import: a folder becomes chunks that know where they came from", "[ap
         Json{{"source", "notes/deep/b.txt"}, {"chunk", 0}, {"line", 1}});
 }
 
+TEST_CASE("import: JSONL in a folder is imported as JSONL", "[app][import]") {
+  Fixture f;
+  f.dir.write("n/a.txt", "plain");
+  f.dir.write("n/deep/b.jsonl", "{\"id\":\"x\",\"text\":\"of a line\"}\n");
+  f.dir.write("n/c.NDJSON", "{\"id\":\"y\",\"text\":\"of another\"}\n");
+  const auto counts = f.done({f.dir.path() / "n"});
+  CHECK(counts.sources == 3);
+  check(counts, 3, 0, 0, 0);
+  CHECK(f.points().at("\"x\"").at("text") == "of a line");
+  CHECK(f.points().at("\"y\"").at("text") == "of another");
+  check(f.done({f.dir.path() / "n"}), 0, 3, 0, 0);
+}
+
 TEST_CASE("import: a second run changes nothing and embeds nothing", "[app][import]") {
   Fixture f;
   std::string text = "# Book\n";
