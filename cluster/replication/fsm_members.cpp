@@ -99,7 +99,7 @@ void ReplicationFsm::on(const SwapAnswered& event) {
       return act(ReadRecord{});
     case SwapOutcome::Unknown: change_->unsure = true; return;
     case SwapOutcome::NotWritten:
-      if (!change_->unsure) settle();
+      if (!change_->unsure) call_off();
       return;
   }
 }
@@ -109,6 +109,15 @@ void ReplicationFsm::settle() {
   if (change_->kind == RecordChange::Kind::HandOff) handing_off_.reset();
   if (role_ == Role::Claiming) role_ = Role::Copy;
   change_.reset();
+}
+
+void ReplicationFsm::call_off() {
+  settle();
+  // Writes do not wait for a copy that cannot join.
+  for (Peer& copy : peers_) {
+    if (copy.standing == Standing::Joining) copy.standing = Standing::Outside;
+  }
+  if (role_ == Role::Primary) advance();
 }
 
 void ReplicationFsm::retry_swap() {

@@ -21,7 +21,7 @@ void ReplicationFsm::reign(Term term) {
 
 void ReplicationFsm::begin() {
   role_ = Role::Primary;
-  lag_mark_ = log_.tail();
+  lag_mark_ = Seq{0};
   lag_marked_ = now_;
   refresh_peers();
   for (Peer& each : peers_) keep_alive(each);

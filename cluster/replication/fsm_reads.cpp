@@ -15,8 +15,6 @@ void ReplicationFsm::on(const ReadAsked& event) {
 
 bool ReplicationFsm::may_read_newest() const {
   if (!serving(now_) || !rules_.knows_all(commit_, gate_)) return false;
-  const bool resigning = change_ && change_->kind == RecordChange::Kind::HandOff;
-  if (resigning && !rules_.reads_while_resigning()) return false;
   return std::all_of(peers_.begin(), peers_.end(), [this](const Peer& peer) {
     return !rules_.required(peer) || peer.lease > now_;
   });

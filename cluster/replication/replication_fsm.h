@@ -131,6 +131,8 @@ class ReplicationFsm {
   void propose(RecordChange::Kind kind, ShardState desired);
   void ask_swap();
   void settle();
+  /// The change was surely not written.
+  void call_off();
   void retry_swap();
   void forgive(Duration pause);
   void look_after_members();

@@ -36,10 +36,6 @@ class SafetyRules {
   /// acknowledged; its own log had `gate` entries when it began.
   virtual bool knows_all(Seq commit, Seq gate) const { return commit >= gate; }
 
-  /// Whether a primary that asked to hand its role over may still answer reads. The next one does
-  /// not wait until its leases end.
-  virtual bool reads_while_resigning() const { return false; }
-
   /// Whether a copy may act in the term it has seen: not before a crash cannot make it forget it
   /// and listen to an older primary, or reign in it once more.
   virtual bool acts(bool term_durable) const { return term_durable; }

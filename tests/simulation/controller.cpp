@@ -70,7 +70,6 @@ void Controller::promote_if_gone(const ShardState& record, Revision revision) {
     std::erase(desired->in_sync, record.primary);
     if (!in_sync(*desired, desired->primary)) desired->in_sync.push_back(desired->primary);
   }
-  ++world_.stats.promotions;
   swap(revision, desired);
 }
 
@@ -121,7 +120,6 @@ void Controller::drive_move(const ShardState& record, Revision revision) {
 void Controller::finish_move(const ShardState& record, Revision revision) {
   SimCopy& primary = world_.copy_of(record.primary);
   if (record.primary == move_->source) {
-    ++world_.stats.hand_offs;
     return primary.command(HandOffAsked{move_->target});
   }
   if (in_sync(record, move_->source)) return primary.command(DropAsked{move_->source});

@@ -16,11 +16,14 @@ void Network::carry(std::size_t from, std::size_t to, Packet packet) {
   Random& random = world_.random;
   const bool straggles = world_.troubled && random.chance(world_.profile.straggle);
   const Micros most = straggles ? world_.profile.delay_long : world_.profile.delay;
-  world_.clock.after(random.between(kMillisecond / 2, most),
-                     [this, from, to, packet = std::move(packet)]() mutable {
-                       if (is_cut(from, to)) return;
-                       world_.copies[to]->receive(std::move(packet));
-                     });
+  Micros way = random.between(kMillisecond / 2, most);
+  for (const Slow& slow : {slow_[from], slow_[to]}) {
+    if (world_.clock.now() < slow.until) way += slow.delay;
+  }
+  world_.clock.after(way, [this, from, to, packet = std::move(packet)]() mutable {
+    if (is_cut(from, to)) return;
+    world_.copies[to]->receive(std::move(packet));
+  });
 }
 
 }  // namespace quiver::simulation

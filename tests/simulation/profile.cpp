@@ -24,6 +24,8 @@ void draw_weights(Random& random, Profile::Weights& weights) {
   weights.lost_disk = random.chance(0.2) ? 1 : 0;
   weights.suspicion = weight(random);
   weights.trim = weight(random);
+  weights.slow_link = weight(random);
+  weights.depose = weight(random);
   weights.hand_off = weight(random);
   weights.move = weight(random);
 }
@@ -40,12 +42,15 @@ Profile draw_profile(Random& random) {
   profile.swap_answer_lost = maybe(random, 0.4);
   profile.swap_late = maybe(random, 0.3);
   profile.stale_record = maybe(random, 0.5);
+  profile.crash_in_sync = maybe(random, 0.01);
   profile.between_troubles = random.between(300, 3000) * kMillisecond;
   draw_weights(random, profile.weights);
 
   auto& options = profile.options;
   options.min_in_sync = random.chance(0.2) ? 2 : 1;
   if (profile.copies < options.min_in_sync) options.min_in_sync = 1;
+  // Without a limit to the lag of who joins, the gate alone has to hold.
+  if (random.chance(0.3)) options.join_lag = std::chrono::hours{1};
   options.batch_entries = 1 + random.below(4);
   options.pipeline = 1 + random.below(3);
   if (random.chance(0.3)) {

@@ -25,15 +25,17 @@ struct Profile {
   /// Arrives when its sender has given it up.
   double swap_late = 0;
   double stale_record = 0;
+  /// Of a sync: its server crashes before it ends.
+  double crash_in_sync = 0;
 
   /// How often one of them is chosen among the troubles below.
   struct Weights {
     unsigned crash = 0, crash_all = 0, pause = 0, cut = 0, isolate = 0, store_cut = 0,
-             slow_disk = 0, disk_failure = 0, lost_disk = 0, suspicion = 0, trim = 0, hand_off = 0,
-             move = 0;
+             slow_disk = 0, disk_failure = 0, lost_disk = 0, suspicion = 0, trim = 0, slow_link = 0,
+             depose = 0, hand_off = 0, move = 0;
     unsigned total() const {
       return crash + crash_all + pause + cut + isolate + store_cut + slow_disk + disk_failure +
-             lost_disk + suspicion + trim + hand_off + move;
+             lost_disk + suspicion + trim + slow_link + depose + hand_off + move;
     }
   };
   Weights weights;

@@ -108,6 +108,9 @@ void SimCopy::start_sync() {
   const Micros takes =
       slow ? world_.random.between(50, 2500) * kMillisecond : world_.random.between(100, 4000);
   const Ticket through = issued_;
+  if (world_.troubled && world_.random.chance(world_.profile.crash_in_sync)) {
+    later(takes / 2, [this] { world_.troubles.crash(*this); });
+  }
   later(takes, [this, through] {
     syncing_ = false;
     synced_ = through;

@@ -100,6 +100,9 @@ void SimCopy::act(const SendSnapshot& action) {
 }
 
 void SimCopy::act(const SwapRecord& action) {
+  if (world_.variant.resigns_early && action.desired->primary != id()) {
+    act(Send{action.desired->primary, Resigned{action.desired->term}});
+  }
   world_.note(letter(), " asks for record ", static_cast<std::uint64_t>(action.expected) + 1, ": ",
               show(*action.desired));
   world_.store.swap(

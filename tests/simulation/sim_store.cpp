@@ -34,7 +34,8 @@ void SimStore::swap(std::size_t who, Revision expected, std::shared_ptr<const Sh
     ++world_.stats.ambiguous;
     // Some callers are told that nothing is known, some hear nothing at all.
     if (random.chance(0.7)) {
-      world_.clock.after(kSecond, [answer] { answer(SwapOutcome::Unknown, {}); });
+      world_.clock.after(random.between(20, 1200) * kMillisecond,
+                         [answer] { answer(SwapOutcome::Unknown, {}); });
     }
   }
   world_.clock.after(

@@ -30,6 +30,10 @@ class SimStore {
   void read(std::size_t who, Show show);
 
   const ShardState& record() const { return *history_.back(); }
+  /// What it was before that.
+  const ShardState& previous() const {
+    return *history_[history_.size() - (history_.size() > 1 ? 2 : 1)];
+  }
   Revision revision() const { return Revision{history_.size()}; }
   bool idle() const noexcept { return under_way_ == 0; }
   void set_down(bool down) { down_ = down; }

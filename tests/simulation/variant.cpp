@@ -27,9 +27,6 @@ struct EjectsBeforeTheSwap : SafetyRules {
 struct SwapsBeforeJoining : SafetyRules {
   bool required(const Peer& peer) const override { return peer.standing == Standing::InSync; }
 };
-struct ReadsWhileResigning : SafetyRules {
-  bool reads_while_resigning() const override { return true; }
-};
 struct ActsBeforeTermIsDurable : SafetyRules {
   bool acts(bool) const override { return true; }
 };
@@ -69,7 +66,6 @@ std::vector<Variant> make() {
       wrong_rule<SameTermAfterRestart>("same-term", "F5: a restarted primary keeps its term"),
       wrong_rule<EjectsBeforeTheSwap>("eject-early", "W7: ejected before the swap is Done"),
       wrong_rule<SwapsBeforeJoining>("swap-before-joining", "C5: in sync before writes wait"),
-      wrong_rule<ReadsWhileResigning>("reads-while-resigning", "3.7: leases kept in a hand-off"),
       wrong_rule<ActsBeforeTermIsDurable>("term-not-durable",
                                           "F2: acts before the term is on disk"),
       wrong_option("no-lease", "R1: reads without leases",
@@ -79,6 +75,8 @@ std::vector<Variant> make() {
       wrong_shell("syncs-early", "W6: acknowledged before it is durable", &Variant::syncs_early),
       wrong_shell("unknown-is-failed", "W7, C5: Unknown taken for a failure",
                   &Variant::unknown_is_failed),
+      wrong_shell("resigns-early", "3.7: resigns before it has stepped down",
+                  &Variant::resigns_early),
       wrong_shell("no-dedup", "W3: retries are new writes", &Variant::forgets_requests),
       wrong_shell("promotes-anybody", "F1: a copy that is not in sync is promoted",
                   &Variant::promotes_anybody),

@@ -23,6 +23,8 @@ struct Variant {
   bool syncs_early = false;
   /// Takes an answer that leaves the outcome open for a failure.
   bool unknown_is_failed = false;
+  /// Lets the next primary serve while it still may do so itself.
+  bool resigns_early = false;
   /// Does not look for the request ids of earlier writes.
   bool forgets_requests = false;
   /// Promotes whoever has the longest log, in sync or not.

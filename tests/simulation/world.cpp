@@ -44,6 +44,7 @@ World::World(std::uint64_t seed, const Variant& wanted, std::ostream* traced)
 }
 
 void World::record_changed() {
+  count_change();
   note("record ", static_cast<std::uint64_t>(store.revision()), ": ", show(store.record()));
   for (const auto& [copy, place] : store.record().copies) {
     while (copies.size() <= number_of(copy)) {
@@ -52,6 +53,19 @@ void World::record_changed() {
     }
   }
   check_in_sync();
+}
+
+void World::count_change() {
+  const ShardState& now = store.record();
+  const ShardState& before = store.previous();
+  if (now.term != before.term) {
+    const bool resigned = std::count(now.in_sync.begin(), now.in_sync.end(), before.primary) != 0;
+    ++(now.primary == before.primary ? stats.claims
+       : resigned                    ? stats.hand_offs
+                                     : stats.promotions);
+  } else if (now.in_sync.size() != before.in_sync.size()) {
+    ++(now.in_sync.size() > before.in_sync.size() ? stats.joins : stats.ejections);
+  }
 }
 
 void World::check_holds(const CopyId& copy, Seq seq, WriteId write) {

@@ -67,6 +67,7 @@ struct World {
   /// Why the copies do not agree yet; nothing if they do.
   std::optional<std::string> unsettled() const;
   void settle(const char* when);
+  void count_change();
   void check_states();
   void check_holds(const CopyId& copy, Seq seq, WriteId write);
 };
