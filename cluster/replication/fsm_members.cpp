@@ -42,7 +42,7 @@ void ReplicationFsm::follow_record() {
   const bool reigns = role_ == Role::Promoted || role_ == Role::Primary;
   if (reigns && term_ == record_.term) return;
   if (rules_.may_reign(record_.term, seen_)) return reign(record_.term);
-  if (role_ != Role::Copy || record_.term != seen_) return;
+  if (role_ != Role::Copy || record_.term != seen_ || !may_propose()) return;
   role_ = Role::Claiming;
   ShardState desired = record_;
   desired.term = Term{raw(record_.term) + 1};
@@ -113,6 +113,7 @@ void ReplicationFsm::settle() {
 
 void ReplicationFsm::call_off() {
   settle();
+  propose_after_ = now_ + options_.swap_retry;
   // Writes do not wait for a copy that cannot join.
   for (Peer& copy : peers_) {
     if (copy.standing == Standing::Joining) copy.standing = Standing::Outside;
@@ -149,7 +150,7 @@ void ReplicationFsm::look_after_members() {
     lag_marked_ = now_;
   }
   if (handing_off_) hand_off();
-  if (change_) return;
+  if (!may_propose()) return;
   for (Peer& copy : peers_) {
     if (copy.standing == Standing::Joining && silent(copy)) copy.standing = Standing::Outside;
   }
@@ -169,7 +170,7 @@ void ReplicationFsm::eject_silent() {
 }
 
 void ReplicationFsm::let_join(Peer& copy) {
-  if (copy.standing == Standing::InSync || change_ || handing_off_ || !serving(now_)) return;
+  if (copy.standing == Standing::InSync || !may_propose() || handing_off_ || !serving(now_)) return;
   if (!copy.located || copy.snapshot || copy.matched < lag_mark_ || silent(copy)) return;
   if (copy.standing == Standing::Outside) {
     // From here on writes wait for it, before the record may name it.
@@ -186,14 +187,14 @@ void ReplicationFsm::let_join(Peer& copy) {
 
 void ReplicationFsm::on(const HandOffAsked& event) {
   const Peer* const target = peer(event.target);
-  if (!serving(now_) || change_ || handing_off_) return;
+  if (!serving(now_) || !may_propose() || handing_off_) return;
   if (target == nullptr || target->standing != Standing::InSync) return;
   handing_off_ = HandingOff{event.target, now_};
   hand_off();
 }
 
 void ReplicationFsm::hand_off() {
-  if (change_) return;
+  if (!may_propose()) return;
   if (now_ - handing_off_->since > options_.hand_off) return handing_off_.reset();
   const Peer* const target = peer(handing_off_->target);
   if (target == nullptr || target->standing != Standing::InSync) return handing_off_.reset();
@@ -205,7 +206,7 @@ void ReplicationFsm::hand_off() {
 }
 
 void ReplicationFsm::on(const DropAsked& event) {
-  if (!serving(now_) || change_ || handing_off_ || event.copy == self_) return;
+  if (!serving(now_) || !may_propose() || handing_off_ || event.copy == self_) return;
   if (record_.copies.count(event.copy) == 0) return;
   ShardState desired = record_;
   erase(desired.in_sync, event.copy);

@@ -128,6 +128,7 @@ class ReplicationFsm {
   void on(const DropAsked& event);
   void follow_record();
   void refresh_peers();
+  bool may_propose() const noexcept { return !change_ && now_ >= propose_after_; }
   void propose(RecordChange::Kind kind, ShardState desired);
   void ask_swap();
   void settle();
@@ -169,6 +170,8 @@ class ReplicationFsm {
   const Revision born_;
   std::optional<RecordChange> change_;
   SwapId swaps_{0};
+  /// No change is proposed before: the store did not take the last one.
+  Time propose_after_;
 
   // As a copy: the stream of one primary.
   Term stream_{0};

@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/replication/replication_time.h"
-
 namespace quiver::simulation {
 
 /// Microseconds of the virtual clock.
@@ -22,10 +20,6 @@ class Scheduler {
   using Work = std::function<void()>;
 
   Micros now() const noexcept { return now_; }
-  cluster::replication::Time time() const {
-    // Far enough from the beginning of time that what lies before the run can be named.
-    return cluster::replication::Time{std::chrono::hours{1} + std::chrono::microseconds{now_}};
-  }
   void after(Micros delay, Work work) {
     heap_.push_back({now_ + delay, order_++, std::move(work)});
     std::push_heap(heap_.begin(), heap_.end());

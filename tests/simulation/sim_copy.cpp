@@ -7,7 +7,17 @@
 namespace quiver::simulation {
 
 SimCopy::SimCopy(World& world, std::size_t number, Revision born)
-    : world_(world), number_(number), born_(born), disk_(Term{0}) {}
+    : world_(world),
+      number_(number),
+      born_(born),
+      clock_began_(world.random.between(3600, 360'000) * kSecond),
+      clock_rate_(0.95 + 0.0001 * static_cast<double>(world.random.below(1001))),
+      disk_(Term{0}) {}
+
+Time SimCopy::time() const {
+  const auto passed = static_cast<Micros>(static_cast<double>(world_.clock.now()) * clock_rate_);
+  return Time{std::chrono::microseconds{clock_began_ + passed}};
+}
 
 void SimCopy::boot() {
   if (up() || lost_ || retired_) return;
@@ -19,8 +29,8 @@ void SimCopy::boot() {
   issued_ = synced_ = Ticket{0};
   Persisted persisted = disk_.load(applied_);
   persisted.born = born_;
-  fsm_ = std::make_unique<ReplicationFsm>(id(), persisted, world_.clock.time(),
-                                          world_.profile.options, *world_.variant.rules);
+  fsm_ = std::make_unique<ReplicationFsm>(id(), persisted, time(), world_.profile.options,
+                                          *world_.variant.rules);
   world_.note(letter(), " boots, tail ", raw(disk_.tail()), ", applied ", raw(applied_), ", seen ",
               raw(disk_.seen()));
   later(world_.random.between(0, 100 * kMillisecond), [this] { tick(); });
@@ -93,7 +103,7 @@ void SimCopy::step(const Event& event) {
   Actions actions = std::move(spare_);
   actions.clear();
   const Seq applied = state_.at();
-  fsm_->step(world_.clock.time(), event, actions);
+  fsm_->step(time(), event, actions);
   for (const Action& action : actions) {
     std::visit([this](const auto& what) { act(what); }, action);
   }
@@ -145,7 +155,7 @@ void SimCopy::write(const WriteCall& call) {
     WriteAsked asked;
     asked.tag = call.tag;
     asked.request = request_id(call.write);
-    asked.deadline = world_.clock.time() + std::chrono::microseconds{call.deadline};
+    asked.deadline = time() + std::chrono::microseconds{call.deadline};
     const bool known = state_.applied(call.write).term != Term{0};
     if (world_.variant.forgets_requests) {
       asked.request = {};

@@ -66,6 +66,7 @@ class SimCopy {
   void see_record(const ShardState& record, Revision revision);
   void command(const Event& event);
 
+  bool serves() const { return up() && fsm_->serving(time()); }
   /// Null while it is down.
   const ReplicationFsm* fsm() const noexcept { return fsm_.get(); }
   const SimDisk& disk() const noexcept { return disk_; }
@@ -77,6 +78,8 @@ class SimCopy {
     std::uint8_t key = 0;
   };
 
+  /// By its own clock.
+  Time time() const;
   /// Now, or when it is no longer paused; never if it crashed in between.
   void run(std::function<void()> work);
   void later(Micros delay, std::function<void()> work);
@@ -102,6 +105,9 @@ class SimCopy {
   World& world_;
   const std::size_t number_;
   const Revision born_;
+  /// Its clock began at another time, and runs faster or slower.
+  const Micros clock_began_;
+  const double clock_rate_;
   SimDisk disk_;
   bool lost_ = false;
   bool retired_ = false;

@@ -102,7 +102,7 @@ std::optional<std::string> World::unsettled() const {
   if (record.copies.size() < profile.copies) return "there are too few copies";
   if (!controller.idle()) return "a move is not through";
   const SimCopy& primary = *copies[number_of(record.primary)];
-  if (!primary.up() || !primary.fsm()->serving(clock.time())) return "there is no primary";
+  if (!primary.serves()) return "there is no primary";
   const LogPosition last = primary.fsm()->log().history().last();
   for (const auto& [id, place] : record.copies) {
     const SimCopy& copy = *copies[number_of(id)];
