@@ -115,11 +115,13 @@ void SimCopy::step(const Event& event) {
 void SimCopy::start_sync() {
   syncing_ = true;
   const bool slow = world_.clock.now() < slow_until_;
+  // A slow one may take longer than anybody waits.
   const Micros takes =
-      slow ? world_.random.between(50, 2500) * kMillisecond : world_.random.between(100, 4000);
+      slow ? world_.random.between(50, 6000) * kMillisecond : world_.random.between(100, 4000);
   const Ticket through = issued_;
-  if (world_.troubled && world_.random.chance(world_.profile.crash_in_sync)) {
-    later(takes / 2, [this] { world_.troubles.crash(*this); });
+  const double crashes = world_.profile.crash_in_sync * (slow ? 20 : 1);
+  if (world_.troubled && world_.random.chance(crashes)) {
+    later(world_.random.between(0, takes), [this] { world_.troubles.crash(*this); });
   }
   later(takes, [this, through] {
     syncing_ = false;
