@@ -151,7 +151,7 @@ TEST_CASE("simulation: every trouble happens", "[simulation]") {
 }
 
 TEST_CASE("simulation: each wrong rule is found out", "[simulation]") {
-  // Twice what the slowest of them takes.
+  // Several times what the slowest of them takes.
   constexpr std::uint64_t kSeeds = 12'000;
   for (const Variant& variant : variants()) {
     if (&variant == &variants().front()) continue;
