@@ -85,7 +85,7 @@ TEST_CASE("op history: planted faults are found", "[simulation]") {
   }
   SECTION("a read from the future") {
     ops.push_back(op(Kind::Write, 4, 4, 80, 90));
-    ops.push_back(op(Kind::Newest, 4, 4, 70, 71));
+    ops.push_back(op(Kind::Eventual, 4, 4, 70, 71));
     CHECK(fault(ops) == "a read from the future");
   }
   SECTION("one version of two writes") {
