@@ -184,7 +184,7 @@ TEST_CASE("StdioTransport: 200 MB in one line cost the limit, not 200 MB", "[mcp
              {"message", "message too large: 209715236 bytes, 67108864 bytes max"}});
   CHECK(test::parsed(wire.hear_line())["id"] == 2);
   // Growing a string by doubling holds two copies for a moment.
-  if (!test::kSanitized) CHECK(peak_bytes() - before < 150 * kMiB);
+  if (!quiver::test::kSanitized) CHECK(peak_bytes() - before < 150 * kMiB);
 }
 
 TEST_CASE("StdioTransport: writes of many threads are whole lines", "[mcp][stdio]") {
