@@ -46,6 +46,11 @@ class Operations {
         executor_(registry_, engine_) {}
 
   service::LocalExecutor& executor() noexcept { return executor_; }
+  bool is_read(std::string_view name) const {
+    const auto* const operation = registry_.find(name);
+    const auto* const known = operation != nullptr ? operation : registry_.find_internal(name);
+    return known != nullptr && known->access == service::Access::Read;
+  }
 
  private:
   const embedding::Providers providers_;
@@ -112,7 +117,7 @@ class ClusterEngine final : public service::Executor {
 
   Result<Json> invoke(const CallContext& call, std::string_view operation,
                       const Json& arguments) override {
-    if (operation != service::kNodeStatus) node_->wait_joined(call, kJoinPatience);
+    wait(call, operation);
     return operations_->executor().invoke(call, operation, arguments);
   }
   service::ChangeSubscription subscribe(service::ChangeListener listener) override {
@@ -121,6 +126,16 @@ class ClusterEngine final : public service::Executor {
 
  private:
   ClusterEngine() = default;
+
+  /// Reads need less than what changes something.
+  void wait(const CallContext& call, std::string_view operation) {
+    if (operation == service::kNodeStatus) return;
+    if (operations_->is_read(operation)) {
+      node_->wait_home(call, kJoinPatience);
+    } else {
+      node_->wait_joined(call, kJoinPatience);
+    }
+  }
 
   /// Where others reach MCP and REST of this server.
   static std::string http_address(const Options& options) {

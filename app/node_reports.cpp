@@ -71,10 +71,9 @@ double open_files() {
 
 }  // namespace
 
-Status readiness(service::Executor& executor) {
+Result<api::Readiness> readiness(service::Executor& executor) {
   QV_TRY(const Json status, status_of(executor));
-  static_cast<void>(status);
-  return Done{};
+  return api::Readiness{status.at("reads_only").get<std::string>()};
 }
 
 void write_node_metrics(service::Executor& executor, MetricText& out) {
@@ -82,6 +81,10 @@ void write_node_metrics(service::Executor& executor, MetricText& out) {
   out.gauge({"quiver_ready", "1 if this server can serve."}, status.ok() ? 1.0 : 0.0);
   if (!status.ok()) return;
   const auto figure = [&](const char* name) { return status->at(name).get<double>(); };
+  out.gauge({"quiver_takes_writes", "0 while this server serves reads only."},
+            status->at("reads_only").get<std::string>().empty() ? 1.0 : 0.0);
+  out.gauge({"quiver_epoch_on_disk", "Of the map of the cluster that is on this server's disk."},
+            figure("kept_epoch"));
   out.gauge({"quiver_epoch", "Of the map of the cluster that this server has."}, figure("epoch"));
   out.gauge({"quiver_collections", "Collections."}, figure("collections"));
   out.gauge({"quiver_shards", "Shards of all collections."}, figure("shards"));

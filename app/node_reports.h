@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "api/rest/health.h"
 #include "app/prometheus.h"
 #include "core/result.h"
 #include "service/executor.h"
@@ -13,10 +14,10 @@ namespace quiver::app {
 /// How long a server looks whether it can serve: less than probes usually wait.
 inline constexpr std::chrono::milliseconds kReportPatience{900};
 
-/// Whether operations can be carried out. May wait.
+/// Whether operations can be carried out: all, or why those that write cannot. May wait.
 ///
-/// Errors: why not.
-Status readiness(service::Executor& executor);
+/// Errors: why none can.
+Result<api::Readiness> readiness(service::Executor& executor);
 
 /// Adds what `executor` knows of collections, shards and servers, and whether it can serve.
 void write_node_metrics(service::Executor& executor, MetricText& out);

@@ -23,6 +23,8 @@ constexpr std::chrono::seconds kDrainTime{5};
 constexpr std::chrono::seconds kLeaveTime{2};
 // How often those who wait look whether they still should.
 constexpr std::chrono::milliseconds kCancelLook{50};
+// For the store to show that it is there after all.
+constexpr std::chrono::seconds kLookTime{1};
 // For the other servers to say whether they have a newer map.
 constexpr std::chrono::seconds kAskAroundTime{5};
 
@@ -220,7 +222,7 @@ Status ClusterNode::open_by_map(const CallContext& call) {
   QV_TRY(auto home, ClusterHome::open(home_parts(file_->cluster_id), map.map, clock_));
   // So that what is answered does not depend on who is quicker.
   wait_for(call, steady_clock::now() + kAskAroundTime,
-           [&home] { return home->check_readable().ok(); });
+           [&home] { return home->detector().has_asked_all(); });
   const auto fits = home->check_readable();
   QV_LOG_WARN("cluster_map_from_disk epoch={} reads={} writes=refused remedy=waiting",
               home->views().current()->epoch,
@@ -232,9 +234,11 @@ Status ClusterNode::open_by_map(const CallContext& call) {
 void ClusterNode::serve_by_map(const CallContext& call) {
   if (!file_ || has_no_map_ || current_home()) return;
   // One that answers has the truth, and says soon what keeps this server from joining.
-  if (store_ && store_->get(call, keys::kCluster).ok()) return;
+  CallContext look = call;
+  look.deadline = steady_clock::now() + kLookTime;
+  if (store_ && store_->get(look, keys::kCluster).ok()) return;
   const auto opened = open_by_map(call);
-  if (opened.ok() || may_pass(opened.error())) return;
+  if (opened.ok()) return;
   has_no_map_ = true;
   QV_LOG_WARN("cluster_map_not_used remedy=waiting error=\"{}\"", opened.error().message);
 }

@@ -221,6 +221,12 @@ Status FailureDetector::check_map(std::uint64_t epoch) const {
   return Done{};
 }
 
+bool FailureDetector::has_asked_all() const {
+  const MutexLock lock(mutex_);
+  return std::all_of(watched_.begin(), watched_.end(),
+                     [](const auto& one) { return one.second->asked; });
+}
+
 Liveness FailureDetector::liveness(const ClusterView& view) const {
   Liveness out;
   const MutexLock lock(mutex_);

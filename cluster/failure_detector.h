@@ -62,6 +62,8 @@ class FailureDetector {
   /// Errors: Unavailable if one has not been asked yet, has a newer map, or does not let this
   /// server in.
   Status check_map(std::uint64_t epoch) const;
+  /// Whether each of them has been asked at least once, and has answered or failed to.
+  bool has_asked_all() const;
   /// For placement. Of a server that is not watched yet, the sign of life in `view` tells.
   Liveness liveness(const ClusterView& view) const;
 

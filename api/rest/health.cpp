@@ -22,9 +22,14 @@ constexpr std::string_view kMetrics = "/metrics";
 constexpr std::array kPaths{kLives, kReady, kMetrics};
 constexpr const char* kTextFormat = "text/plain; version=0.0.4; charset=utf-8";
 
-HttpResponse status_response(const char* status, const std::string& version) {
-  const Json body{{"status", status}, {"version", version}};
+HttpResponse ok_response(const Json& body) {
   return {kOk, {{"content-type", "application/json"}, {"cache-control", "no-store"}}, body.dump()};
+}
+
+HttpResponse ready_response(const Readiness& ready, const std::string& version) {
+  if (ready.reads_only.empty()) return ok_response({{"status", "ready"}, {"version", version}});
+  return ok_response(
+      {{"status", "reads_only"}, {"reason", ready.reads_only}, {"version", version}});
 }
 
 HttpResponse not_ready(const Error& error) {
@@ -69,12 +74,13 @@ void HealthEndpoint::handle(const HttpRequest& request,
   if (auto response = refused(request, path, access_)) {
     return responder->respond(*std::move(response));
   }
-  if (path == kLives) return responder->respond(status_response("ok", reports_.version));
+  if (path == kLives)
+    return responder->respond(ok_response({{"status", "ok"}, {"version", reports_.version}}));
   std::function<void()> work;
   if (path == kReady) {
     work = [this, responder] {
-      const Status ready = reports_.ready();
-      responder->respond(ready.ok() ? status_response("ready", reports_.version)
+      const auto ready = reports_.ready();
+      responder->respond(ready.ok() ? ready_response(*ready, reports_.version)
                                     : not_ready(ready.error()));
     };
   } else {

@@ -14,17 +14,23 @@ namespace quiver::api {
 /// Hands work to another thread. Errors: ResourceExhausted when too much waits already.
 using Submit = std::function<Status(std::function<void()> work)>;
 
+/// How far a server can serve.
+struct Readiness {
+  /// Why it serves reads only; empty: it serves all.
+  std::string reads_only;
+};
+
 /// What a server says of itself. Both are called on `submit`'s threads and may wait.
 struct HealthReports {
   std::string version;
   /// Why it cannot serve, if it cannot.
-  std::function<Status()> ready;
+  std::function<Result<Readiness>()> ready;
   /// Prometheus' text format.
   std::function<std::string()> metrics;
 };
 
 /// GET /healthz: this process lives, which is all that an answer needs. GET /readyz: it can serve,
-/// or 503 with the reason. GET /metrics.
+/// also if that is reads only, or 503 with the reason. GET /metrics.
 ///
 /// The first two are for probes, which name a server as they like: anyone may ask, but no page of a
 /// foreign origin. /metrics tells more, and asks for an allowed Host.

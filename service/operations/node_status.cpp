@@ -13,6 +13,9 @@ Result<NodeStatusResponse> node_status(const CallContext& call, Engine& engine,
     for (const auto& spec : collections) response.shards += spec.shard_count;
     return response;
   }
+  QV_TRY(const auto own, engine.cluster->own_state());
+  response.reads_only = own.reads_only;
+  response.kept_epoch = own.kept_epoch;
   QV_TRY(const auto spread, engine.cluster->shard_distribution(call, {}));
   response.epoch = spread.nodes.epoch;
   response.shards = spread.shards.size();

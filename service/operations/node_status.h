@@ -37,12 +37,17 @@ struct NodeStatusResponse {
   std::uint64_t collections = 0;
   std::uint64_t shards = 0;
   std::uint64_t copies_missing = 0;
+  /// Why writes are refused; empty: they are not.
+  std::string reads_only;
+  /// As cluster::OwnState has it.
+  std::uint64_t kept_epoch = 0;
   std::vector<NodeStatusServer> nodes;
 
   static constexpr auto fields() {
     using R = NodeStatusResponse;
     return describe(field("epoch", &R::epoch), field("collections", &R::collections),
                     field("shards", &R::shards), field("copies_missing", &R::copies_missing),
+                    field("reads_only", &R::reads_only), field("kept_epoch", &R::kept_epoch),
                     field("nodes", &R::nodes, "Servers that are not removed"));
   }
 };
@@ -50,7 +55,8 @@ struct NodeStatusResponse {
 /// Whether this server can serve, and what it knows without asking others. Surfaces use it for
 /// their own reports; none shows it.
 ///
-/// Errors: why it cannot serve: those of Collections::list and ClusterAdmin::shard_distribution.
+/// Errors: why it cannot serve: those of Collections::list, ClusterAdmin::shard_distribution and
+/// ClusterAdmin::own_state.
 Result<NodeStatusResponse> node_status(const CallContext& call, Engine& engine,
                                        const NodeStatusRequest& request);
 

@@ -22,7 +22,7 @@ struct Reports {
                             return Done{};
                           },
                           {{"metrics.example"}, {"https://app.example"}}};
-  Status ready = Done{};
+  Result<Readiness> ready = Readiness{};
   std::optional<Error> busy;
   std::deque<std::function<void()>> waiting;
 
@@ -52,6 +52,12 @@ TEST_CASE("health: ready once it can serve, else 503 with the reason", "[api]") 
   CHECK(ready.status == 200);
   CHECK(Json::parse(ready.body).at("status") == "ready");
   CHECK(ready.headers.at("cache-control") == "no-store");
+
+  reports.ready = Readiness{"the store is away"};
+  const auto reads = reports.send(request("GET", "/readyz"));
+  CHECK(reads.status == 200);
+  CHECK(Json::parse(reads.body) ==
+        Json{{"status", "reads_only"}, {"reason", "the store is away"}, {"version", "1.2.3"}});
 
   reports.ready = Error{ErrorCode::Corruption, "the catalogue is damaged"};
   const auto damaged = reports.send(request("GET", "/readyz"));

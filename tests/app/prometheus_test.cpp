@@ -159,6 +159,8 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
                          {"collections", 2},
                          {"shards", 5},
                          {"copies_missing", 1},
+                         {"reads_only", ""},
+                         {"kept_epoch", 6},
                          {"nodes", Json::array({{{"id", "n1"},
                                                  {"name", "one"},
                                                  {"state", "active"},
@@ -171,11 +173,13 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
                                                  {"up", false},
                                                  {"shards", 2},
                                                  {"primaries", 0}}})}};
-  CHECK(readiness(executor).ok());
+  CHECK(readiness(executor)->reads_only.empty());
   MetricText out;
   write_node_metrics(executor, out);
   CHECK(figure(out.text(), "quiver_ready") == 1.0);
+  CHECK(figure(out.text(), "quiver_takes_writes") == 1.0);
   CHECK(figure(out.text(), "quiver_epoch") == 7.0);
+  CHECK(figure(out.text(), "quiver_epoch_on_disk") == 6.0);
   CHECK(figure(out.text(), "quiver_collections") == 2.0);
   CHECK(figure(out.text(), "quiver_shards") == 5.0);
   CHECK(figure(out.text(), "quiver_shard_copies_missing") == 1.0);
@@ -183,6 +187,13 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
   CHECK(figure(out.text(), R"(quiver_node_up{node="n2",name="two",state="draining"})") == 0.0);
   CHECK(figure(out.text(), R"(quiver_node_shards{node="n2",name="two",state="draining"})") == 2.0);
   CHECK(figure(out.text(), R"(quiver_node_primaries{node="n1",name="one",state="active"})") == 2.0);
+
+  (*executor.answer)["reads_only"] = "etcd is away";
+  CHECK(readiness(executor)->reads_only == "etcd is away");
+  MetricText reads;
+  write_node_metrics(executor, reads);
+  CHECK(figure(reads.text(), "quiver_ready") == 1.0);
+  CHECK(figure(reads.text(), "quiver_takes_writes") == 0.0);
 
   executor.answer = Error{ErrorCode::Unavailable, "waits for etcd"};
   CHECK(readiness(executor).error().message == "waits for etcd");

@@ -289,6 +289,29 @@ TEST_CASE("MoveSource: a start fences off what an earlier process may have sent"
   CHECK(late->outcome == TxnOutcome::Conflict);
 }
 
+TEST_CASE("MoveSource: the map on the disk is of now before a shard is handed over",
+          "[cluster][move]") {
+  Source s;
+  const auto entry =
+      s.world.store->get(CallContext{}, keys::shard(s.world.id_of("notes"), ShardId{0}));
+  const auto id = s.checkpoint();
+  std::vector<Revision> asked;
+  s.from->keep_map = [&](const CallContext&, Revision revision) -> Status {
+    asked.push_back(revision);
+    CHECK(s.world.state("notes").primary == s.call.copy);
+    return Error{ErrorCode::Unavailable, "the disk is gone"};
+  };
+  // Nothing has changed, and it may be asked again.
+  const auto refused = s.hand_over(id);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message == "the disk is gone");
+  CHECK(s.world.state("notes").primary == s.call.copy);
+  CHECK(asked == std::vector<Revision>{(*entry)->revision});
+  s.from->keep_map = {};
+  REQUIRE(s.hand_over(id).ok());
+  CHECK(s.world.state("notes").primary == s.copy);
+}
+
 TEST_CASE("MoveSource: what a crash left of checkpoints is removed at start", "[cluster][move]") {
   Source s;
   s.from->kill();

@@ -142,8 +142,11 @@ class Node final : public thrift::NodeHandler {
         std::make_unique<storage::ShardStore>(dir.path() / "shards", storage::Options{}, clock_);
     host = std::make_unique<ShardHost>(*shards, clock_, ShardHost::Options{});
     service = std::make_unique<ShardService>(*views, *host, id);
-    source = MoveSource::open({store, *views, *host, *service, clock_}, id, dir.path() / "outgoing",
-                              source_options)
+    source = MoveSource::open({store, *views, *host, *service, clock_,
+                               [this](const CallContext& call, Revision revision) {
+                                 return keep_map ? keep_map(call, revision) : Status(Done{});
+                               }},
+                              id, dir.path() / "outgoing", source_options)
                  .value();
     REQUIRE(source->fence(within(10s)).ok());
     thrift::ClientOptions client;
@@ -278,6 +281,8 @@ class Node final : public thrift::NodeHandler {
   FaultyStore store;
   TempDir dir;
   MoveSource::Options source_options;
+  /// As MoveSource::Parts has it.
+  std::function<Status(const CallContext&, Revision)> keep_map;
   std::unique_ptr<ViewSource> views;
   std::unique_ptr<storage::ShardStore> shards;
   std::unique_ptr<ShardHost> host;

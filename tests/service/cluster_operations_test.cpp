@@ -34,6 +34,7 @@ class FakeAdmin final : public cluster::ClusterAdmin {
     asked = scope.collection + '@' + scope.node;
     return distribution;
   }
+  Result<cluster::OwnState> own_state() override { return own; }
   Result<cluster::RebalanceAnswer> rebalance(const CallContext&,
                                              const std::optional<std::string>& plan_id) override {
     asked = plan_id.value_or("plan");
@@ -79,6 +80,7 @@ class FakeAdmin final : public cluster::ClusterAdmin {
   cluster::Plan plan;
   std::vector<std::string> down;
   cluster::OperationReport operation;
+  cluster::OwnState own;
 };
 
 struct Cluster : World {
@@ -170,11 +172,14 @@ TEST_CASE("node_status: what this server knows without asking others", "[service
   load.primaries = 1;
   known.nodes.nodes.push_back(load);
   known.shards.resize(3);
+  world.admin.own = {"etcd is away", 8};
   CHECK(world.ok("node_status", Json::object()) ==
         Json{{"epoch", 9},
              {"collections", 1},
              {"shards", 3},
              {"copies_missing", 1},
+             {"reads_only", "etcd is away"},
+             {"kept_epoch", 8},
              {"nodes", Json::array({{{"id", id_of('a')},
                                      {"name", "node-a"},
                                      {"state", "draining"},
