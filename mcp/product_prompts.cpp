@@ -177,7 +177,7 @@ std::vector<Prompt> product_prompts(const service::Registry& registry,
     return
         [&executor, make](Call& call) { return outcome_of([&] { return make(executor, call); }); };
   };
-  return {
+  std::vector<Prompt> prompts{
       {"recall",
        "Recall a topic",
        "What is stored about a topic, to be told in a few words.",
@@ -197,6 +197,9 @@ std::vector<Prompt> product_prompts(const service::Registry& registry,
          return review(there, call, of_cluster);
        })},
   };
+  // It is about what that tool finds.
+  if (registry.hidden("memory_search") != nullptr) prompts.erase(prompts.begin());
+  return prompts;
 }
 
 }  // namespace quiver::mcp
