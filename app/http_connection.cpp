@@ -378,11 +378,18 @@ net::awaitable<bool> HttpConnection::rest_for_reply(Writing& writing) {
 /// if the first met nobody.
 void HttpConnection::plan_probe(Writing& writing) {
   constexpr std::chrono::milliseconds kWaitMax{5000};
+  constexpr std::chrono::milliseconds kReplyWait{200};
+  // An event stream costs its client nothing to hear, and may be in the way of its next one:
+  // whether it is heard is asked at once, and again when the answer is bound to be there.
+  constexpr std::chrono::milliseconds kStreamWait{10};
   // HTTP/1.0 knows no interim responses.
   if (writing.old_client && !writing.streams) return;
   if (writing.probe_at != Clock::time_point::max()) return;
-  writing.probe_at = Clock::now() + writing.probe_wait;
-  writing.probe_wait = std::min(2 * writing.probe_wait, kWaitMax);
+  const bool is_first = writing.probe_wait.count() == 0;
+  if (is_first) writing.probe_wait = writing.streams ? kStreamWait : kReplyWait;
+  const bool at_once = is_first && writing.streams;
+  writing.probe_at = Clock::now() + (at_once ? std::chrono::milliseconds(0) : writing.probe_wait);
+  if (!at_once) writing.probe_wait = std::min(2 * writing.probe_wait, kWaitMax);
 }
 
 std::string HttpConnection::begin(Writing& writing, const HttpResponse& head, bool streams) {

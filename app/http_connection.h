@@ -84,9 +84,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     /// The last two bytes of the body.
     std::string tail = "\n\n";
     Clock::time_point sent_at{};
-    /// Of a client that sends no more: when to see whether it still reads, and how long after that.
+    /// Of a client that sends no more: when to see whether it still reads, and how long after that;
+    /// 0 until it has closed its side.
     Clock::time_point probe_at = Clock::time_point::max();
-    std::chrono::milliseconds probe_wait{200};
+    std::chrono::milliseconds probe_wait{0};
   };
 
   Awaitable<bool> serve_one();

@@ -23,6 +23,7 @@ class MeteredExecutor final : public service::Executor {
   service::ChangeSubscription subscribe(service::ChangeListener listener) override {
     return inner_.subscribe(std::move(listener));
   }
+  void follow() override { inner_.follow(); }
 
  private:
   service::Executor& inner_;

@@ -61,21 +61,24 @@ mcp::HttpAccess access_of(const Options& options) {
   return {options.server.allowed_hosts, options.server.allowed_origins};
 }
 
-mcp::HttpEndpointOptions endpoint_of(const Options& options) {
+mcp::HttpEndpointOptions endpoint_of(const Options& options,
+                                     std::shared_ptr<InFlight> json_memory) {
   mcp::HttpEndpointOptions out;
   out.access = access_of(options);
   out.sessions.sessions = options.server.sessions;
   out.sessions.idle = std::chrono::seconds(options.server.session_idle_s);
   out.sessions.events.total_bytes = options.server.event_log_bytes;
+  out.json_memory = std::move(json_memory);
   return out;
 }
 
-api::RestOptions rest_of(const Options& options) {
+api::RestOptions rest_of(const Options& options, std::shared_ptr<InFlight> json_memory) {
   api::RestOptions out;
   out.access = access_of(options);
   out.body_bytes_max = options.server.message_bytes_max;
   out.call_timeout = std::chrono::seconds(options.server.call_timeout_s);
   out.version = QV_VERSION;
+  out.json_memory = std::move(json_memory);
   return out;
 }
 
@@ -173,9 +176,12 @@ Status Node::serve_http(StopSwitch& stop,
   // Its own: a server that is busy is to be seen.
   Lane reports({"reports", 1, kReportsMax});
   const mcp::Server server(mcp::product_offer(tools, executor), onto(lane), mcp_of(options_));
-  mcp::HttpEndpoint endpoint(server, onto(lane), endpoint_of(options_));
+  // One for both: it bounds the process.
+  const auto json_memory = std::make_shared<InFlight>(2 * kJsonMemoryMax);
+  mcp::HttpEndpoint endpoint(server, onto(lane), endpoint_of(options_, json_memory));
   const auto sse = sse_of(options_, server, lane);
-  const api::RestEndpoint rest(all, operations, executor, onto(lane), rest_of(options_));
+  const api::RestEndpoint rest(all, operations, executor, onto(lane),
+                               rest_of(options_, json_memory));
   const api::HealthEndpoint health({QV_VERSION, [this] { return readiness(executor_); },
                                     [&] { return metrics_of(executor_, endpoint, metrics); }},
                                    onto(reports), access_of(options_));

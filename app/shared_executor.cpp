@@ -160,6 +160,12 @@ service::ChangeSubscription SharedExecutor::subscribe(service::ChangeListener li
   return subscription;
 }
 
+void SharedExecutor::follow() {
+  const MutexLock lock(mutex_);
+  has_data_ = true;
+  changed_.notify_all();
+}
+
 bool SharedExecutor::wait_until_lost() {
   const MutexLock lock(mutex_);
   while (!is_closed_ && (!has_data_ || is_usable() || !feed_.has_listeners())) {

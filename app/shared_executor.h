@@ -35,12 +35,12 @@ struct SharingOptions {
 ///   unattached --lock free--> owner          (closed by close() only)
 ///       ^  \------lock held--> client --connection lost--> unattached
 ///
-/// Touches no file before the first call or attach().
+/// Touches no file before the first call, attach() or follow().
 ///
 /// Subscribers are told what calls of any process have changed, on a thread of its own. That begins
-/// with the first call or attach(), for before it nothing has been read here. From then on, as long
-/// as there are subscribers, the next owner is looked for as soon as one goes, and then anything
-/// counts as changed.
+/// with the first call, attach() or follow(), for before it nobody wants to know. From then on, as
+/// long as there are subscribers, the next owner is looked for as soon as one goes, and then
+/// anything counts as changed.
 ///
 /// Threads: any.
 class SharedExecutor final : public service::Executor {
@@ -56,6 +56,7 @@ class SharedExecutor final : public service::Executor {
                       const Json& arguments) override;
 
   service::ChangeSubscription subscribe(service::ChangeListener listener) override;
+  void follow() override;
 
   enum class Role { Owner, Client };
   /// Becomes one or the other now instead of at the first call. Errors: as invoke().
@@ -92,7 +93,7 @@ class SharedExecutor final : public service::Executor {
   Attached attached_ QV_GUARDED_BY(mutex_);
   bool is_attaching_ QV_GUARDED_BY(mutex_) = false;
   bool is_closed_ QV_GUARDED_BY(mutex_) = false;
-  /// Was attached once.
+  /// Was attached once, or should be for those who follow().
   bool has_data_ QV_GUARDED_BY(mutex_) = false;
   service::ChangeFeed feed_;
   /// Runs stay_attached(); started by the first subscriber.

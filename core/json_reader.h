@@ -13,6 +13,16 @@ namespace quiver {
 /// largest honest batch of vectors to 70 MB.
 inline constexpr std::size_t kJsonMemoryMax = std::size_t{256} << 20;
 
+/// What to read a text with at first. Vectors of short numbers take six times their text. What
+/// takes more, such as one large array of zeros, is read again with kJsonMemoryMax: few need it,
+/// and it shall not be kept for all.
+constexpr std::size_t usual_json_memory(std::size_t text_bytes) {
+  constexpr std::size_t kGrowth = 8;
+  constexpr std::size_t kLeast = std::size_t{64} << 10;
+  const std::size_t usual = kGrowth * text_bytes + kLeast;
+  return usual < kJsonMemoryMax ? usual : kJsonMemoryMax;
+}
+
 /// What became of a text that should be JSON.
 struct JsonReading {
   enum class Kind {

@@ -61,6 +61,7 @@ void Server::subscribe(const TurnPtr& turn) const {
     const Status watched =
         subscription.ok() ? (*subscription)->watch(*uri) : Status(subscription.error());
     if (!watched.ok()) return fail(turn, rpc_error(watched.error()));
+    offer_.resources->follow();
   }
   turn->finish(complete(*turn, ""));
 }
@@ -87,6 +88,10 @@ void Server::listen(const TurnPtr& turn) const {
   if (!begin(*turn)) return;
   const Status opened = listens_->open(turn, filter);
   if (!opened.ok()) return fail(turn, rpc_error(opened.error()));
+  const bool of_resources = filter.uris && !filter.uris->empty();
+  if (of_resources || filter.lists.contains(Event::Kind::ResourcesChanged)) {
+    offer_.resources->follow();
+  }
   // What happened to them before this is not told again.
   for (const std::string& id : filter.task_ids.value_or(std::vector<std::string>())) {
     offer_.hub->publish({Event::Kind::TaskChanged, id});

@@ -23,6 +23,7 @@ class CollectionResources final : public Resources {
   Json templates() const override;
   std::optional<Outcome<ResourceContents>> read(Call& call, const std::string& uri) override;
   bool can_subscribe(const std::string& uri) const override;
+  void follow() override { executor_.follow(); }
 
  private:
   Result<Json> read_all(const CallContext& context);

@@ -156,7 +156,12 @@ void Connection::drain() {
   state_->server.end_listens(*state_->session);
   if (state_->wait_idle(options_.drain)) return;
   QV_LOG_WARN("mcp.drain_cancels after_ms={}", options_.drain.count());
-  state_->session->cancel_all();
+  for (const Json& id : state_->session->give_up_all()) {
+    state_->send(error_reply(
+        id, {rpc::kInternalError,
+             "the input ended while this call ran, and it took too long: it was given up. Whether "
+             "a write took effect is not known"}));
+  }
   if (!state_->wait_idle(options_.drain)) {
     QV_LOG_WARN("mcp.drain_gave_up after_ms={}", options_.drain.count());
   }

@@ -13,7 +13,7 @@ namespace quiver::mcp {
 
 struct ConnectionOptions {
   /// How long requests in flight may still run once the peer has closed, before they are cancelled.
-  std::chrono::milliseconds drain{2000};
+  std::chrono::milliseconds drain{5000};
   /// Text of all requests in flight: what a peer can make the server hold at once.
   std::size_t bytes_in_flight_max = 2 * limits::kMessageBytesMax;
 };
@@ -26,7 +26,8 @@ class Connection {
   Connection(const Server& server, Transport& transport, const ConnectionOptions& options = {});
 
   /// Reads and answers until the peer closes or the transport is finished, then waits for what is
-  /// in flight: at most twice `drain`, the second time after cancelling it.
+  /// in flight: at most twice `drain`, the second time after cancelling it with an error for
+  /// answer.
   ///
   /// Errors: Unavailable when the channel broke.
   Status run();

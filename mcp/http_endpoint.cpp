@@ -65,7 +65,8 @@ HttpEndpoint::HttpEndpoint(const Server& server, Submit submit, HttpEndpointOpti
       headers_(server.offer().tools),
       sessions_(options_.sessions),
       in_flight_(options_.bytes_in_flight_max),
-      json_(options_.json_bytes_max) {}
+      json_(options_.json_memory ? options_.json_memory
+                                 : std::make_shared<InFlight>(options_.json_bytes_max)) {}
 
 void HttpEndpoint::handle(HttpRequest request, ResponderPtr responder) {
   if (auto refused = access_fault(request, options_.access)) {
@@ -158,15 +159,10 @@ void HttpEndpoint::take_post(Post post) {
 }
 
 std::optional<std::variant<Json, Fault>> HttpEndpoint::read_body(Post& post) {
-  // Vectors of short numbers take six times their text. What takes more, such as one large array of
-  // zeros, is read again with a larger share: few need it, and it shall not be kept for all.
-  constexpr std::size_t kGrowth = 8;
-  constexpr std::size_t kLeast = std::size_t{64} << 10;
-  const std::size_t usual = std::min(kJsonMemoryMax, kGrowth * post.http.body.size() + kLeast);
   std::optional<std::variant<Json, Fault>> json;
-  for (const std::size_t bytes : {usual, kJsonMemoryMax}) {
+  for (const std::size_t bytes : {usual_json_memory(post.http.body.size()), kJsonMemoryMax}) {
     post.memory = nullptr;
-    post.memory = json_.take(bytes);
+    post.memory = json_->take(bytes);
     if (!post.memory) return std::nullopt;
     json = read_json(post.http.body, bytes);
     const auto* fault = std::get_if<Fault>(&*json);

@@ -7,13 +7,13 @@
 #include <variant>
 
 #include "core/http.h"
+#include "core/in_flight.h"
 #include "core/limits.h"
 #include "mcp/header_match.h"
 #include "mcp/http_headers.h"
 #include "mcp/http_outlet.h"
 #include "mcp/http_reply.h"
 #include "mcp/http_sessions.h"
-#include "mcp/in_flight.h"
 #include "mcp/server.h"
 
 namespace quiver::mcp {
@@ -28,6 +28,8 @@ struct HttpEndpointOptions {
   std::size_t bytes_in_flight_max = 4 * limits::kMessageBytesMax;
   /// Memory of the JSON of all requests under way, estimated.
   std::size_t json_bytes_max = 2 * kJsonMemoryMax;
+  /// Where it is taken from; null: from json_bytes_max, of this endpoint alone.
+  std::shared_ptr<InFlight> json_memory = nullptr;
 };
 
 /// MCP's Streamable HTTP transport, for both eras.
@@ -92,7 +94,7 @@ class HttpEndpoint {
   const HeaderMatch headers_;
   HttpSessions sessions_;
   InFlight in_flight_;
-  InFlight json_;
+  const std::shared_ptr<InFlight> json_;
   std::atomic<bool> stopping_{false};
 };
 

@@ -91,9 +91,24 @@ std::optional<HttpSession::Refusal> HttpSession::listen(
 
 std::optional<HttpSession::Refusal> HttpSession::resume(
     EventPosition seen, const std::shared_ptr<HttpResponder>& responder) {
+  const bool has_gap = seen.stream == kListening && has_gap_after(seen.number);
   const auto refused = go_on(seen, responder);
-  if (!refused && seen.stream == kListening) tell_what_is_kept();
-  return refused;
+  if (refused || seen.stream != kListening) return refused;
+  const auto subscription = has_gap ? session_.subscription() : nullptr;
+  if (subscription) {
+    subscription->resume_from_scratch();
+  } else {
+    tell_what_is_kept();
+  }
+  return std::nullopt;
+}
+
+bool HttpSession::has_gap_after(std::uint64_t number) const {
+  const MutexLock lock(mutex_);
+  const auto found = streams_.find(kListening);
+  if (found == streams_.end() || number >= found->second->last()) return false;
+  const auto kept = log_->after(number_, kListening, number);
+  return kept.empty() || kept.front().number != number + 1;
 }
 
 std::optional<HttpSession::Refusal> HttpSession::go_on(

@@ -81,7 +81,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   /// Opens the stream of GET. The responder is used unless there is a refusal.
   std::optional<Refusal> listen(const std::shared_ptr<HttpResponder>& responder)
       QV_EXCLUDES(mutex_);
-  /// Goes on with a stream after the last event that the client has seen.
+  /// Goes on with a stream after the last event that the client has seen. Where events of the
+  /// stream of GET are not kept any more, it is told of anything it subscribed to.
   std::optional<Refusal> resume(EventPosition seen, const std::shared_ptr<HttpResponder>& responder)
       QV_EXCLUDES(mutex_);
 
@@ -94,6 +95,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   Told push(const std::string& message) QV_EXCLUDES(mutex_);
   /// Tells the client of what has changed while it could not be reached.
   void tell_what_is_kept();
+  /// Whether events of the stream of GET that came after this one are not kept any more.
+  bool has_gap_after(std::uint64_t number) const QV_EXCLUDES(mutex_);
   /// resume(), but for that.
   std::optional<Refusal> go_on(EventPosition seen, const std::shared_ptr<HttpResponder>& responder)
       QV_EXCLUDES(mutex_);

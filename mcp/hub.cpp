@@ -229,6 +229,18 @@ void Subscription::unwatch(const std::string& subject) {
   state_->forget(subject);
 }
 
+void Subscription::resume_from_scratch() {
+  {
+    const MutexLock lock(state_->mutex);
+    Subscriber& subscriber = state_->subscribers.at(id_);
+    for (const auto kind : subscriber.lists) subscriber.owed.insert({kind});
+    for (const auto& uri : subscriber.uris) {
+      subscriber.owed.insert({Event::Kind::ResourceUpdated, uri});
+    }
+  }
+  resume();
+}
+
 void Subscription::resume() {
   const MutexLock lock(state_->mutex);
   Subscriber& subscriber = state_->subscribers.at(id_);

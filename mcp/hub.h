@@ -82,6 +82,9 @@ class Subscription {
 
   /// The client can be reached again: it is told what is kept for it.
   void resume();
+  /// It may have missed anything: it is told of all that it wants to hear of, as if that had
+  /// changed.
+  void resume_from_scratch();
 
  private:
   friend class Hub;

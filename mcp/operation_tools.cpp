@@ -8,6 +8,7 @@
 #include "mcp/confirm.h"
 #include "mcp/json_rpc.h"
 #include "mcp/text_links.h"
+#include "service/values.h"
 
 namespace quiver::mcp {
 namespace {
@@ -18,6 +19,20 @@ Json hints(const service::Operation& operation) {
           {"destructiveHint", operation.effects.destructive},
           {"idempotentHint", operation.effects.idempotent || reads},
           {"openWorldHint", false}};
+}
+
+/// The schema as it is; where it points to that of memory_search, which a setting takes away, with
+/// what is said there.
+Json input_schema(const service::Operation& operation, const service::Registry& registry) {
+  Json schema = operation.request_schema;
+  const bool is_offered = registry.hidden("memory_search") == nullptr;
+  if (is_offered || !schema.contains("properties")) return schema;
+  for (auto& [name, field] : schema["properties"].items()) {
+    if (field.is_object() && field.value("description", "") == service::kFilterAgainDoc) {
+      field["description"] = service::kFilterDoc;
+    }
+  }
+  return schema;
 }
 
 struct Rendered {
@@ -63,7 +78,7 @@ std::vector<Tool> operation_tools(const service::Registry& registry, service::Ex
     tool.name = operation.name;
     tool.title = operation.title;
     tool.description = operation.description;
-    tool.input_schema = operation.request_schema;
+    tool.input_schema = input_schema(operation, registry);
     tool.output_schema = operation.response_schema;
     tool.annotations = hints(operation);
     if (operation.access != service::Access::Read) tool.tasks = TaskUse::WhenSlow;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "core/limits.h"
 #include "mcp/json_rpc.h"
 #include "mcp/params.h"
 
@@ -40,6 +41,11 @@ Outcome<PromptResult> outcome_of(Make&& make) {
 
 Result<PromptResult> recall(service::Executor& executor, const Call& call) {
   const std::string topic = call.arguments.at("topic");
+  if (topic.size() > limits::kQueryBytesMax) {
+    return Error{ErrorCode::InvalidArgument, "params.arguments.topic: must be at most " +
+                                                 std::to_string(limits::kQueryBytesMax) +
+                                                 " bytes, got " + std::to_string(topic.size())};
+  }
   Json arguments{{"query", topic}, {"limit", kRecallHits}};
   std::string where = "the default collection";
   if (call.arguments.contains("collection")) {
@@ -177,7 +183,7 @@ std::vector<Prompt> product_prompts(const service::Registry& registry,
     return
         [&executor, make](Call& call) { return outcome_of([&] { return make(executor, call); }); };
   };
-  return {
+  std::vector<Prompt> prompts{
       {"recall",
        "Recall a topic",
        "What is stored about a topic, to be told in a few words.",
@@ -197,6 +203,9 @@ std::vector<Prompt> product_prompts(const service::Registry& registry,
          return review(there, call, of_cluster);
        })},
   };
+  // It is about what that tool finds.
+  if (registry.hidden("memory_search") != nullptr) prompts.erase(prompts.begin());
+  return prompts;
 }
 
 }  // namespace quiver::mcp

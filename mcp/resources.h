@@ -40,6 +40,9 @@ class Resources {
 
   /// Whether a client may subscribe to `uri`: it has the form of a resource that can change.
   virtual bool can_subscribe(const std::string& uri) const = 0;
+
+  /// A client waits to be told of changes. Does not wait.
+  virtual void follow() {}
 };
 
 }  // namespace quiver::mcp

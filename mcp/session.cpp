@@ -89,18 +89,24 @@ void Session::on_cancel(const Json& id, std::function<void()> cancelled) {
 }
 
 void Session::cancel_all() {
+  give_up_all();
+}
+
+std::vector<Json> Session::give_up_all() {
+  std::vector<Json> ids;
   std::vector<CancelToken> tokens;
   std::vector<std::function<void()>> all;
   {
     const MutexLock lock(mutex_);
     for (auto& [id, request] : in_flight_) {
       tokens.push_back(request.cancel);
-      request.is_cancelled = true;
+      if (!std::exchange(request.is_cancelled, true)) ids.push_back(Json::parse(id));
       if (request.cancelled) all.push_back(std::exchange(request.cancelled, nullptr));
     }
   }
   for (const CancelToken& token : tokens) token.cancel();
   for (const auto& cancelled : all) cancelled();
+  return ids;
 }
 
 std::string Session::ask(const std::string& method, const Json& params,

@@ -51,6 +51,9 @@ class Session {
   /// finished. Must not block.
   void on_cancel(const Json& id, std::function<void()> cancelled);
   void cancel_all();
+  /// The same. The ids of those that the client had not cancelled: it waits for a word about them,
+  /// and they will not give it.
+  std::vector<Json> give_up_all();
 
   /// The result of a request of ours, or why there is none: Unavailable if it could not be sent or
   /// the session ended, FailedPrecondition if the client answered with an error.

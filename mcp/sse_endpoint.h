@@ -8,10 +8,10 @@
 #include <string_view>
 
 #include "core/http.h"
+#include "core/in_flight.h"
 #include "core/limits.h"
 #include "core/mutex.h"
 #include "mcp/http_reply.h"
-#include "mcp/in_flight.h"
 #include "mcp/server.h"
 
 namespace quiver::mcp {

@@ -27,6 +27,10 @@ class Executor {
     static_cast<void>(listener);
     return {};
   }
+
+  /// Somebody waits to be told: changes by others are listened for from now on, even if nothing is
+  /// ever asked for here. Does not wait. What is missed until then counts as changed.
+  virtual void follow() {}
 };
 
 }  // namespace quiver::service

@@ -130,7 +130,8 @@ Item make_item(Point point, const ItemParts& parts) {
 
 Item make_hit(ScoredPoint hit, const ItemParts& parts) {
   Item item = make_item(std::move(hit.point), parts);
-  item.score = std::round(double{hit.score} * 1000) / 1000;
+  // 0 has one sign.
+  item.score = std::round(double{hit.score} * 1000) / 1000 + 0.0;
   return item;
 }
 

@@ -54,6 +54,7 @@ class SelectedExecutor final : public Executor {
   ChangeSubscription subscribe(ChangeListener listener) override {
     return inner_.subscribe(std::move(listener));
   }
+  void follow() override { inner_.follow(); }
 
  private:
   const Registry& selected_;

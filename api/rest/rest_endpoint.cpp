@@ -105,14 +105,18 @@ struct RestEndpoint::Call {
   /// Of a write, if the client gave one.
   std::optional<RequestId> key;
 
-  /// Gives up the text of the body.
-  Result<Json> read_arguments();
+  /// Of the memory for JSON.
+  std::shared_ptr<void> share;
+
+  /// Gives up the text of the body, and takes a share of `memory` for what is in it.
+  Result<Json> read_arguments(InFlight& memory);
+  Result<JsonReading> read_body(InFlight& memory);
 };
 
-Result<Json> RestEndpoint::Call::read_arguments() {
+Result<Json> RestEndpoint::Call::read_arguments(InFlight& memory) {
   std::optional<Json> body;
   if (!http.body.empty()) {
-    JsonReading read = read_json_text(http.body);
+    QV_TRY(JsonReading read, read_body(memory));
     std::string().swap(http.body);
     if (read.kind != JsonReading::Kind::Whole) {
       return Error{ErrorCode::InvalidArgument, "body: " + read.problem};
@@ -120,6 +124,21 @@ Result<Json> RestEndpoint::Call::read_arguments() {
     body = std::move(read.root);
   }
   return arguments_of(match, target, std::move(body));
+}
+
+Result<JsonReading> RestEndpoint::Call::read_body(InFlight& memory) {
+  JsonReading read;
+  for (const std::size_t bytes : {usual_json_memory(http.body.size()), kJsonMemoryMax}) {
+    share = nullptr;
+    share = memory.take(bytes);
+    if (!share) {
+      return Error{ErrorCode::ResourceExhausted,
+                   "too many large requests at once: wait for earlier ones"};
+    }
+    read = read_json_text(http.body, bytes);
+    if (read.kind != JsonReading::Kind::Refused) break;
+  }
+  return read;
 }
 
 RestEndpoint::RestEndpoint(const service::Registry& all, const service::Registry& shown,
@@ -203,7 +222,7 @@ void RestEndpoint::run(Call& call) const {
 }
 
 HttpResponse RestEndpoint::carry_out(Call& call) const {
-  const auto arguments = call.read_arguments();
+  const auto arguments = call.read_arguments(*options_.json_memory);
   if (!arguments.ok()) return problem(arguments.error());
   if (const auto alive = call.context.check(); !alive.ok()) return problem(alive.error());
   const auto& operation = call.match.route->operation->name;

@@ -11,6 +11,8 @@
 #include "api/rest/used_keys.h"
 #include "core/http.h"
 #include "core/http_access.h"
+#include "core/in_flight.h"
+#include "core/json_reader.h"
 #include "core/limits.h"
 #include "service/executor.h"
 #include "service/registry.h"
@@ -23,6 +25,8 @@ struct RestOptions {
   /// How long a call may take before it is told to give up; a client may ask for less.
   std::chrono::milliseconds call_timeout{60'000};
   std::string version;
+  /// Memory of the JSON of all requests under way, estimated; often shared with other surfaces.
+  std::shared_ptr<InFlight> json_memory = std::make_shared<InFlight>(2 * kJsonMemoryMax);
 };
 
 /// The operations as JSON over HTTP, each at its route below kApiPrefix: what differs between them

@@ -255,6 +255,28 @@ TEST_CASE("REST: bodies are checked before anything is done", "[api]") {
              Contains("GET takes no body; give its fields as query parameters"));
 }
 
+TEST_CASE("REST: the memory of all bodies is bounded", "[api]") {
+  const auto memory = std::make_shared<InFlight>(std::size_t{1} << 20);
+  Site site({}, [&](RestOptions& options) { options.json_memory = memory; });
+  const std::string points = "/api/v1/collections/docs/points";
+  const std::string small = R"({"points": [{"id": 1, "vector": [1, 0]}]})";
+  auto held = memory->take((std::size_t{1} << 20) - 1000);
+  const auto busy = site.send("POST", points, small);
+  CHECK(problem_of(busy, 429).at("code") == "resource_exhausted");
+  CHECK(busy.headers.contains("retry-after"));
+  CHECK(site.executor.asked.empty());
+  // What has no body takes none.
+  CHECK(site.send("GET", "/api/v1/collections").status == 200);
+  held.reset();
+  CHECK(site.send("POST", points, small).status == 200);
+  // It was given back.
+  CHECK(memory->take(std::size_t{1} << 20));
+  // What grows on being read needs more than there ever is.
+  std::string zeros = "{\"points\":[0";
+  for (int i = 0; i < 60'000; ++i) zeros += ",0";
+  CHECK(problem_of(site.send("POST", points, zeros + "]}"), 429).at("retryable") == true);
+}
+
 TEST_CASE("REST: headers are checked before anything is done", "[api]") {
   Site site;
   const auto list = request("GET", "/api/v1/collections");

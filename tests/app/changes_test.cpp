@@ -110,6 +110,38 @@ TEST_CASE("changes: subscribing touches no file", "[app][changes]") {
   CHECK(heard.all().empty());
 }
 
+TEST_CASE("changes: who follows hears without ever asking for anything", "[app][changes]") {
+  const Place place;
+  Peer owner(place.data, place.engine);
+  const auto client = place.executor();
+  Heard heard;
+  const auto subscription = client->subscribe(heard.listener());
+  client->follow();
+  // What came before it listened may have been missed.
+  CHECK(heard.wait_for(points("")));
+  CHECK(heard.wait_for({Change::Kind::CollectionsChanged, ""}));
+  int number = 0;
+  CHECK(eventually([&] {
+    owner.call("change", {{"collection", "c" + std::to_string(++number)}});
+    return heard.has(points("c" + std::to_string(number)));
+  }));
+  CHECK(client->attach({}).value() == SharedExecutor::Role::Client);
+}
+
+TEST_CASE("changes: who follows where nobody owns the data takes it", "[app][changes]") {
+  const Place place;
+  const auto alone = place.executor();
+  Heard heard;
+  const auto subscription = alone->subscribe(heard.listener());
+  alone->follow();
+  CHECK(heard.wait_for(points("")));
+  CHECK(alone->attach({}).value() == SharedExecutor::Role::Owner);
+  Peer other(place.data, place.engine);
+  REQUIRE(other.role() == "client");
+  other.call("change", {{"collection", "theirs"}});
+  CHECK(heard.wait_for(points("theirs")));
+}
+
 TEST_CASE("changes: an idle subscriber hears of the next owner's calls", "[app][changes]") {
   const Place place;
   Peer first(place.data, place.engine);

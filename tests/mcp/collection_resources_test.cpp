@@ -225,6 +225,32 @@ TEST_CASE("collection resources: a change is told to those who watch what it cha
   }
 }
 
+TEST_CASE("collection resources: changes are followed for who waits to be told", "[mcp]") {
+  const auto listen = [](Shop& shop, const Json& notifications) {
+    const auto outlet = std::make_shared<test::KeepingOutlet>();
+    const Json params{{"notifications", notifications}, {"_meta", test::modern_meta()}};
+    shop.peer.server.handle({1, "subscriptions/listen", params}, {shop.peer.session, outlet});
+    outlet->wait(1);
+    return shop.store.follows > 0;
+  };
+  Shop shop;
+  const auto subscribed = [&](const char* uri) {
+    return shop.peer.ask("2025-11-25", "resources/subscribe", {{"uri", uri}}).contains("result");
+  };
+  CHECK_FALSE(subscribed("file:///etc"));
+  CHECK(shop.store.follows == 0);
+  CHECK(subscribed("quiver://collections/docs"));
+  CHECK(shop.store.follows == 1);
+
+  Shop tools;
+  CHECK_FALSE(listen(tools, {{"toolsListChanged", true}}));
+  CHECK_FALSE(listen(tools, {{"resourceSubscriptions", {"file:///etc"}}}));
+  Shop uris;
+  CHECK(listen(uris, {{"resourceSubscriptions", {"quiver://collections/docs"}}}));
+  Shop lists;
+  CHECK(listen(lists, {{"resourcesListChanged", true}}));
+}
+
 TEST_CASE("collection resources: without anybody to tell, changes are nothing", "[mcp]") {
   FakeStore store;
   auto hub = std::make_shared<Hub>();

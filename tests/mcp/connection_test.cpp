@@ -420,7 +420,21 @@ TEST_CASE("Connection: what does not finish in time is cancelled", "[mcp]") {
   REQUIRE(talk.world.gate.wait_for(1));
   // The gate never opens: only the token ends the call.
   CHECK(talk.finish().ok());
+  CHECK(talk.find(1)["error"]["code"] == rpc::kInternalError);
+  CHECK_THAT(talk.find(1)["error"]["message"].get<std::string>(),
+             Catch::Contains("the input ended while this call ran"));
+}
+
+TEST_CASE("Connection: what the peer cancelled is not answered at the end either", "[mcp]") {
+  ConnectionOptions options;
+  options.drain = std::chrono::milliseconds(20);
+  Talk talk(64, options);
+  for (const int id : {1, 2}) talk.peer.say(request(id, "tools/call", call("hold")));
+  REQUIRE(talk.world.gate.wait_for(2));
+  talk.peer.say(cancelled(1));
+  CHECK(talk.finish().ok());
   CHECK(talk.find(1).is_null());
+  CHECK(talk.find(2).contains("error"));
 }
 
 TEST_CASE("Connection: a peer that does not take replies ends the conversation", "[mcp]") {

@@ -30,6 +30,8 @@ class FakeStore final : public service::Executor {
   std::size_t piece = 1000;
   /// Called once, after a reply that shows the first piece of a text.
   std::function<void()> after_first_piece;
+  /// How often somebody waited to be told of changes.
+  int follows = 0;
   /// What was asked, in order.
   std::vector<std::pair<std::string, Json>> asked;
 
@@ -38,6 +40,7 @@ class FakeStore final : public service::Executor {
   service::ChangeSubscription subscribe(service::ChangeListener listener) override {
     return hub_.subscribe(std::move(listener));
   }
+  void follow() override { ++follows; }
   void tell(service::Change::Kind kind, const std::string& collection) {
     hub_.publish({kind, collection});
   }

@@ -318,6 +318,45 @@ TEST_CASE("HTTP stream: who begins to listen hears of what has changed meanwhile
   session->subscribe(nullptr);
 }
 
+TEST_CASE("HTTP stream: who comes back behind a gap is told of all it subscribed to",
+          "[mcp][http]") {
+  HttpSessionLimits limits;
+  limits.events.session_events = 2;
+  HttpSessions sessions(limits);
+  Hub hub({.interval = std::chrono::milliseconds(1), .retry_max = std::chrono::milliseconds(1)});
+  const auto http = *sessions.begin();
+  const auto session = http->session();
+  session->agree(*find_revision("2025-06-18"), Json::object());
+  const auto subscription = *hub.subscribe({Event::Kind::ToolsChanged}, [&](const Event& event) {
+    return session->push(notification_of(event));
+  });
+  REQUIRE(subscription->watch("test://a").ok());
+  session->subscribe(subscription);
+  const auto first = std::make_shared<FakeResponse>();
+  CHECK_FALSE(http->listen(first));
+  for (int n = 1; n <= 4; ++n) {
+    CHECK(session->push("{\"n\":" + std::to_string(n) + "}") == Told::Yes);
+  }
+  first->events(4);
+  first->hang_up();
+  // Of 2 to 4, the first is not kept any more.
+  const auto back = std::make_shared<FakeResponse>();
+  CHECK_FALSE(http->resume({0, 1}, back));
+  const auto events = back->events(4);
+  CHECK(events[0].id == "0:3");
+  CHECK(events[1].id == "0:4");
+  const auto told = events[2].data + events[3].data;
+  CHECK_THAT(told, Catch::Contains("tools/list_changed") && Catch::Contains("test://a"));
+  back->hang_up();
+  // Nothing is missing here, and nothing is told but what comes next.
+  const auto again = std::make_shared<FakeResponse>();
+  CHECK_FALSE(http->resume({0, 5}, again));
+  CHECK(session->push(R"({"n":7})") == Told::Yes);
+  CHECK(again->events(2)[0].id == "0:6");
+  CHECK(again->events(2)[1].data == R"({"n":7})");
+  session->subscribe(nullptr);
+}
+
 TEST_CASE("HTTP stream: GET by HTTP", "[mcp][http]") {
   Site site;
   const std::string id = site.open("2025-06-18");

@@ -86,6 +86,12 @@ TEST_CASE("recall: the hits of a search, and what to make of them", "[mcp]") {
   CHECK(shop.get("recall")["error"]["code"] == -32602);
 }
 
+TEST_CASE("recall: a topic that is too long is called a topic", "[mcp]") {
+  Shop shop;
+  const Json error = shop.get("recall", {{"topic", std::string(8193, 'x')}})["error"];
+  CHECK(error["message"] == "params.arguments.topic: must be at most 8192 bytes, got 8193");
+}
+
 TEST_CASE("summarize_collection: facts and a sample", "[mcp]") {
   Shop shop;
   const auto [task, data] = shop.parts("summarize_collection", {{"collection", "docs"}});

@@ -200,6 +200,11 @@ TEST_CASE("collection_delete: the name has to be repeated", "[service]") {
       ErrorCode::NotFound);
 }
 
+TEST_CASE("questions: what a person reads is in the order in which it is", "[service]") {
+  CHECK(shown_in_question({{"a", "x\u202ey\u2066z"}}) == R"({"a":"x\u202ey\u2066z"})");
+  CHECK(shown_in_question({{"a", "\u00fc\u05d0"}}) == "{\"a\":\"\u00fc\u05d0\"}");
+}
+
 TEST_CASE("collection_delete: what a person is asked before", "[service]") {
   World world;
   world.ok("memory_store", {{"items", {{{"text", "a"}}, {{"text", "b"}}}}});

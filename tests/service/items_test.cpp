@@ -34,6 +34,7 @@ TEST_CASE("Item: shows the parts that were asked for", "[service]") {
 TEST_CASE("Item: scores have three decimals", "[service]") {
   CHECK(encode(make_hit({point(0), 0.87654F}, {}))["score"].dump() == "0.877");
   CHECK(encode(make_hit({point(0), -12.0004F}, {}))["score"].dump() == "-12.0");
+  CHECK(encode(make_hit({point(0), -0.0001F}, {}))["score"].dump() == "0.0");
 }
 
 TEST_CASE("Item: a long text is cut between characters, and marked", "[service]") {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace quiver::mcp {
+namespace quiver {
 
 /// What all requests under way may take together.
 ///
@@ -30,4 +30,4 @@ class InFlight {
       std::make_shared<std::atomic<std::size_t>>(0);
 };
 
-}  // namespace quiver::mcp
+}  // namespace quiver
