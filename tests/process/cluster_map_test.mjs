@@ -58,15 +58,24 @@ async function externalEtcd(t) {
   return etcd;
 }
 
-/// Three servers: [{mcp_url, url, label, program, start()}]
+/// Three servers, each of which runs an etcd unless there is one at `endpoint`:
+/// [{mcp_url, url, label, data, program, start()}]
 async function servers(t, endpoint) {
   const ports = await freePorts(6);
+  // The ports behind it are those of the etcd of a server: of an address of its own they are free.
+  const host = (i) => (endpoint ? '127.0.0.1' : `127.0.77.${i + 1}`);
+  const store = endpoint
+    ? { 'cluster.coordination': 'etcd', 'cluster.endpoints': endpoint }
+    : {
+        'cluster.coordination': 'managed',
+        'cluster.nodes': `[${[0, 1, 2].map((i) => `"${host(i)}:${ports[2 * i + 1]}"`)}]`,
+      };
   return [0, 1, 2].map((i) => {
     const [http, rpc] = ports.slice(2 * i);
     const settings = {
       'server.port': http,
-      'cluster.coordination': 'etcd',
-      'cluster.endpoints': endpoint,
+      ...store,
+      'cluster.host': host(i),
       'cluster.port': rpc,
       'cluster.label': `server-${i}`,
       'cluster.heartbeat_ms': 200,
@@ -241,4 +250,43 @@ test('a server whose map is damaged waits for etcd', { timeout: 600_000 }, async
   assert.equal(state.code, 503);
   await etcd.start();
   await until(() => isReady(c), 'it joins', longMs);
+});
+
+test('servers that run their own etcd are all started again', { timeout: 600_000 }, async (t) => {
+  const nodes = await servers(t);
+  for (const node of nodes) await until(() => isReady(node), `${node.label} is ready`, longMs);
+  const [a, b, c] = nodes;
+  const all = points(120);
+  await makePond(a);
+  await fill(b, all);
+  for (const node of nodes) {
+    await until(async () => {
+      const epoch = await figure(a, 'quiver_epoch');
+      return epoch > 0 && (await figure(node, 'quiver_epoch_on_disk')) === epoch;
+    }, `the map is on the disk of ${node.label}`);
+  }
+  for (const { program } of nodes) program.kill('SIGKILL');
+  for (const { program } of nodes) await program.exited;
+
+  // One of three etcds decides nothing, and one of three servers has some of the shards.
+  a.program = a.start();
+  await until(async () => (await ready(a)).status === 'reads_only', 'it reads', longMs);
+  const part = await ok(a, 'vector_search', search(all[0].vector, { allow_partial: true }));
+  assert.ok(part.hits.length > 0);
+  assert.ok(part.missing_shards.length > 0);
+  assert.match(await refused(a, 'vector_upsert', point(all[0])), /coordination store/);
+  for (const node of [b, c]) node.program = node.start();
+  for (const node of nodes) {
+    await until(() => isReady(node), `${node.label} is ready again`, longMs);
+    await until(
+      async () => !(await tool(node, 'vector_search', search(all[0].vector))).isError,
+      `${node.label} reaches all shards`,
+    );
+    await checkWhole(node, all);
+    await fill(node, all.slice(0, 30));
+  }
+  for (const { program } of nodes) {
+    program.kill('SIGTERM');
+    assert.equal((await program.exit()).code, 0, program.stderr);
+  }
 });
