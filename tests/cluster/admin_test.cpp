@@ -325,6 +325,7 @@ TEST_CASE("ClusterAdmin: a node that went a moment ago is removed only if nothin
   const auto empty = c.admin->plan_removal(within(20s), "node-b");
   REQUIRE(empty.ok());
   c.world.nodes[1]->restart();
+  c.world.settle();
   c.world.make("notes", 3);
   c.world.nodes[1]->server.reset();
   const auto planned =
