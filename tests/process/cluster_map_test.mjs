@@ -14,6 +14,7 @@ import {
   nearest,
   ok,
   points,
+  processesOf,
   refused,
   search,
   serve,
@@ -267,6 +268,8 @@ test('servers that run their own etcd are all started again', { timeout: 600_000
   }
   for (const { program } of nodes) program.kill('SIGKILL');
   for (const { program } of nodes) await program.exited;
+  // An etcd ends a while after the server that ran it, and until then two of them decide.
+  await until(() => nodes.every(({ data }) => processesOf(data).length === 0), 'etcd ends', longMs);
 
   // One of three etcds decides nothing, and one of three servers has some of the shards.
   a.program = a.start();
