@@ -2,9 +2,6 @@
 
 #include <utility>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "cluster/peers.h"
 
 namespace quiver::cluster {
@@ -16,12 +13,6 @@ std::string member_name(std::string address) {
     if (c == ':' || c == '[' || c == ']') c = '_';
   }
   return address;
-}
-
-bool is_numeric(const std::string& host) {
-  in6_addr address{};
-  return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ||
-         ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -41,7 +32,7 @@ Result<std::unique_ptr<EtcdChild>> start_managed_etcd(const ClusterOptions& opti
   QV_TRY(child.client_url, options.etcd_client_url(options.rpc_address()));
   // etcd binds no names. Where this server listens for the others, its etcd does, too.
   QV_TRY(const auto self, parse_address(options.rpc_address()));
-  if (!is_numeric(self.host)) child.listen_host = options.host;
+  if (!is_numeric_host(self.host)) child.listen_host = options.host;
   child.cluster_token = options.name;
   child.tls = {options.tls_ca, options.tls_certificate, options.tls_key};
   return EtcdChild::start(http, clock, std::move(child));

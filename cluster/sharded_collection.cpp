@@ -134,7 +134,7 @@ struct ConditionalShare {
     for (; answered < parts.size(); ++answered) {
       const auto& part = std::get<UpsertIf>(parts[answered]);
       CallContext with = call;
-      if (parts.size() > 1) with.request_id = thrift::part_id(call.request_id, part);
+      with.request_id = thrift::part_id(call.request_id, part);
       QV_TRY(const auto written, replica.write(with, WriteRequest(part)));
       if (written.affected > 0) continue;
       for (const auto& point : part.points) left.push_back(point.id);

@@ -64,9 +64,7 @@ HttpEndpoint::HttpEndpoint(const Server& server, Submit submit, HttpEndpointOpti
       options_(std::move(options)),
       headers_(server.offer().tools),
       sessions_(options_.sessions),
-      in_flight_(options_.bytes_in_flight_max),
-      json_(options_.json_memory ? options_.json_memory
-                                 : std::make_shared<InFlight>(options_.json_bytes_max)) {}
+      in_flight_(options_.bytes_in_flight_max) {}
 
 void HttpEndpoint::handle(HttpRequest request, ResponderPtr responder) {
   if (auto refused = access_fault(request, options_.access)) {
@@ -162,7 +160,7 @@ std::optional<std::variant<Json, Fault>> HttpEndpoint::read_body(Post& post) {
   std::optional<std::variant<Json, Fault>> json;
   for (const std::size_t bytes : {usual_json_memory(post.http.body.size()), kJsonMemoryMax}) {
     post.memory = nullptr;
-    post.memory = json_->take(bytes);
+    post.memory = options_.json_memory->take(bytes);
     if (!post.memory) return std::nullopt;
     json = read_json(post.http.body, bytes);
     const auto* fault = std::get_if<Fault>(&*json);

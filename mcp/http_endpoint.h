@@ -8,6 +8,7 @@
 
 #include "core/http.h"
 #include "core/in_flight.h"
+#include "core/json_reader.h"
 #include "core/limits.h"
 #include "mcp/header_match.h"
 #include "mcp/http_headers.h"
@@ -26,10 +27,8 @@ struct HttpEndpointOptions {
   /// Text of all requests under way: what clients can make the server hold at once, those included
   /// that have gone.
   std::size_t bytes_in_flight_max = 4 * limits::kMessageBytesMax;
-  /// Memory of the JSON of all requests under way, estimated.
-  std::size_t json_bytes_max = 2 * kJsonMemoryMax;
-  /// Where it is taken from; null: from json_bytes_max, of this endpoint alone.
-  std::shared_ptr<InFlight> json_memory = nullptr;
+  /// Memory of the JSON of all requests under way, estimated; often shared with other surfaces.
+  std::shared_ptr<InFlight> json_memory = std::make_shared<InFlight>(2 * kJsonMemoryMax);
 };
 
 /// MCP's Streamable HTTP transport, for both eras.
@@ -66,7 +65,7 @@ class HttpEndpoint {
     Accepted accepted = {};
     /// Its share of bytes_in_flight_max.
     std::shared_ptr<void> share = nullptr;
-    /// Its share of json_bytes_max.
+    /// Its share of json_memory.
     std::shared_ptr<void> memory = nullptr;
     /// What MCP-Protocol-Version says; null: nothing that is known, or nothing at all.
     const Revision* named = nullptr;
@@ -94,7 +93,6 @@ class HttpEndpoint {
   const HeaderMatch headers_;
   HttpSessions sessions_;
   InFlight in_flight_;
-  const std::shared_ptr<InFlight> json_;
   std::atomic<bool> stopping_{false};
 };
 

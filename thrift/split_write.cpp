@@ -1,14 +1,13 @@
 #include "thrift/split_write.h"
 
 #include <algorithm>
-#include <cstring>
 #include <iterator>
 #include <map>
 #include <string>
 #include <utility>
 
+#include "core/derived_request_id.h"
 #include "core/limits.h"
-#include "core/text.h"
 #include "thrift/codec.h"
 
 namespace quiver::thrift {
@@ -99,15 +98,6 @@ std::vector<WriteRequest> split(UpsertIf write, std::size_t bytes) {
   return out;
 }
 
-RequestId id_from(const std::string& seed) {
-  RequestId id;
-  const std::uint64_t high = stable_hash(seed + "/high");
-  const std::uint64_t low = stable_hash(seed + "/low");
-  std::memcpy(id.bytes.data(), &high, sizeof(high));
-  std::memcpy(id.bytes.data() + sizeof(high), &low, sizeof(low));
-  return id;
-}
-
 }  // namespace
 
 std::vector<WriteRequest> split_write(WriteRequest write, std::size_t bytes) {
@@ -127,7 +117,7 @@ RequestId part_id(const RequestId& whole, std::size_t part, std::size_t parts) {
   // Both numbers: the parts of another division of the same write are other writes.
   std::string seed(whole.bytes.begin(), whole.bytes.end());
   seed += "/" + std::to_string(part) + "/" + std::to_string(parts);
-  return id_from(seed);
+  return derived_request_id(seed);
 }
 
 RequestId part_id(const RequestId& whole, const UpsertIf& part) {
@@ -138,7 +128,7 @@ RequestId part_id(const RequestId& whole, const UpsertIf& part) {
     seed += '/' + std::to_string(key.size()) + '/';
     seed += key;
   }
-  return id_from(seed);
+  return derived_request_id(seed);
 }
 
 }  // namespace quiver::thrift

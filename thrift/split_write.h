@@ -18,8 +18,8 @@ namespace quiver::thrift {
 /// `bytes`: what a part holds at most, unless a single point or payload is larger.
 std::vector<WriteRequest> split_write(WriteRequest write, std::size_t bytes = kMessageBytesAim);
 
-/// The request id of a part of an UpsertIf that has several. It goes by the points: a write that is
-/// tried again without the parts that took effect has other parts, which must not pass for those.
+/// The request id of a part of an UpsertIf. It goes by the points: a write that is tried again
+/// without the parts that took effect has other parts, which must not pass for those.
 RequestId part_id(const RequestId& whole, const UpsertIf& part);
 
 /// The request id of the part with number `part` out of `parts`: `whole` itself if it is the only

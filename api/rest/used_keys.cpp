@@ -1,8 +1,8 @@
 #include "api/rest/used_keys.h"
 
-#include <cstring>
 #include <string>
 
+#include "core/derived_request_id.h"
 #include "core/text.h"
 
 namespace quiver::api {
@@ -13,12 +13,7 @@ RequestId write_id(const RequestId& key, std::string_view operation, const Json&
   text += arguments.dump(-1, ' ', false, Json::error_handler_t::replace);
   const std::string seed =
       key.hex() + '/' + std::to_string(stable_hash(text)) + '/' + std::to_string(text.size());
-  RequestId id;
-  const std::uint64_t high = stable_hash(seed + "/high");
-  const std::uint64_t low = stable_hash(seed + "/low");
-  std::memcpy(id.bytes.data(), &high, sizeof(high));
-  std::memcpy(id.bytes.data() + sizeof(high), &low, sizeof(low));
-  return id;
+  return derived_request_id(seed);
 }
 
 UsedKeys::Use UsedKeys::use(const RequestId& key, const RequestId& write) {

@@ -92,17 +92,17 @@ std::string at_host(const std::string& url, const std::string& host) {
   return url.substr(0, begin) + (bare ? '[' + host + ']' : host) + url.substr(url.rfind(':'));
 }
 
-bool is_numeric(const std::string& host) {
-  in6_addr address{};
-  return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ||
-         ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
-}
-
 bool wants_tls(const EtcdChildOptions& options) {
   return options.client_url.starts_with("https://") || peer_url(options).starts_with("https://");
 }
 
 }  // namespace
+
+bool is_numeric_host(const std::string& host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
 
 Status check_etcd_options(const EtcdChildOptions& options) {
   QV_CHECK(check_members(options));
@@ -111,7 +111,7 @@ Status check_etcd_options(const EtcdChildOptions& options) {
     return invalid("a client url must be like http://127.0.0.1:7701, got \"" + options.client_url +
                    '"');
   }
-  if (!options.listen_host.empty() && !is_numeric(options.listen_host)) {
+  if (!options.listen_host.empty() && !is_numeric_host(options.listen_host)) {
     return invalid("etcd listens at numeric addresses, got \"" + options.listen_host + '"');
   }
   if (!is_name(options.cluster_token)) {

@@ -120,6 +120,9 @@ class EtcdChild {
   std::thread thread_ QV_GUARDED_BY(mutex_);
 };
 
+/// Whether it is an address rather than a name, which etcd cannot listen at.
+bool is_numeric_host(const std::string& host);
+
 /// Errors: InvalidArgument.
 Status check_etcd_options(const EtcdChildOptions& options);
 

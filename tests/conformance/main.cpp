@@ -57,7 +57,8 @@ Status serve(const Address& address) {
     return lane.submit(std::move(work));
   };
   const mcp::Server server(offer(), submit, server_options());
-  mcp::HttpEndpoint endpoint(server, submit, {});
+  const mcp::HttpEndpointOptions surface;
+  mcp::HttpEndpoint endpoint(server, submit, surface);
   app::HttpListenerOptions options;
   options.host = address.host;
   options.port = address.port;

@@ -153,7 +153,8 @@ Answer send(mcp::HttpEndpoint& endpoint, quiver::HttpRequest request) {
 void ask(const mcp::Server& server, std::uint8_t choice, std::string_view body) {
   static const char* const versions[] = {"2026-07-28", "2025-11-25", "2025-03-26", "1900-01-01"};
   static const char* const methods[] = {"tools/call", "tools/list", "server/discover", "ping"};
-  mcp::HttpEndpoint endpoint(server, inline_work, {});
+  const mcp::HttpEndpointOptions options;
+  mcp::HttpEndpoint endpoint(server, inline_work, options);
   quiver::HttpRequest request{"POST", "/mcp", {}, std::string(body)};
   request.headers = {{"host", "localhost"}, {"content-type", "application/json"}};
   if ((choice & 0x10U) != 0) {

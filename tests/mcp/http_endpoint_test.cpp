@@ -19,11 +19,14 @@ using test::request;
 
 using test::Site;
 
-const HttpEndpointOptions kNeighbours{
-    .access = {{"quiver.lan", "other.lan:81"}, {"https://app.example"}}};
+HttpEndpointOptions neighbours() {
+  HttpEndpointOptions options;
+  options.access = {{"quiver.lan", "other.lan:81"}, {"https://app.example"}};
+  return options;
+}
 
 TEST_CASE("HttpEndpoint: only hosts and origins that are ours", "[mcp][http]") {
-  Site site(kNeighbours);
+  Site site(neighbours());
   HttpRequest http = Site::in(site.open(), request(1, "ping"));
   for (const char* host : {"localhost", "localhost:7600", "LocalHost:1", "127.0.0.1", "[::1]",
                            "[::1]:65535", "quiver.lan", "QUIVER.lan:9", "other.lan:81"}) {
@@ -46,7 +49,7 @@ TEST_CASE("HttpEndpoint: only hosts and origins that are ours", "[mcp][http]") {
 }
 
 TEST_CASE("HttpEndpoint: origins", "[mcp][http]") {
-  Site site(kNeighbours);
+  Site site(neighbours());
   HttpRequest http = Site::in(site.open(), request(1, "ping"));
   for (const char* origin : {"http://localhost", "http://localhost:6274", "https://127.0.0.1:1",
                              "http://[::1]:3000", "https://app.example"}) {
