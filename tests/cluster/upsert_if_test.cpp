@@ -264,6 +264,24 @@ TEST_CASE("upsert_if: over several shards, what is left is said and can be tried
   CHECK_FALSE(collection.upsert_if(CallContext{}, {{Point{}}, {}}).ok());
 }
 
+TEST_CASE("upsert_if: what is left of a call is written, though a part of it was under its id",
+          "[cluster]") {
+  TempDir dir;
+  ManualClock clock;
+  LocalCollections collections(dir.path(), storage::Options{}, clock);
+  const auto made = collections.create(CallContext{}, spec_of(1));
+  REQUIRE(made.ok());
+  Collection& collection = *made->collection;
+  CallContext call;
+  call.request_id = RequestId::random();
+  for (std::uint64_t id = 1; id <= 2; ++id) {
+    const auto left = collection.upsert_if(call, {{counter(id, 1)}, {absent(id)}});
+    REQUIRE(left.ok());
+    CHECK(left->empty());
+  }
+  CHECK(collection.get(CallContext{}, {PointId(1), PointId(2)}, kWhole)->size() == 2);
+}
+
 TEST_CASE("upsert_if: a write that takes several messages is judged part by part", "[cluster]") {
   TempDir dir;
   ManualClock clock;
