@@ -5,12 +5,11 @@
 #include <fstream>
 #include <random>
 
+#include <spdlog/spdlog.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <spdlog/spdlog.h>
 
 #include "tests/storage/shard_fixture.h"
 

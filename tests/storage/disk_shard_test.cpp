@@ -1,10 +1,10 @@
 // One shard on disk: what writes mean, what questions answer, what opening finds.
 
-#include <spdlog/spdlog.h>
-
 #include "storage/disk_shard.h"
 
 #include <fstream>
+
+#include <spdlog/spdlog.h>
 
 #include "storage/manifest.h"
 #include "tests/storage/shard_fixture.h"

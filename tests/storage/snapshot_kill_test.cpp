@@ -10,10 +10,9 @@
 #include <thread>
 
 #include <spawn.h>
+#include <spdlog/spdlog.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <spdlog/spdlog.h>
 
 #include "tests/storage/shard_fixture.h"
 
