@@ -23,10 +23,8 @@ class Executor {
   /// Calls `listener` after each operation that has changed something, whoever asked for it, for as
   /// long as what is returned lives. It should be brief and must not call the executor: it may run
   /// on the thread of the write. Implementations that know no changes never call it.
-  virtual ChangeSubscription subscribe(ChangeListener listener) {
-    static_cast<void>(listener);
-    return {};
-  }
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): those that call it keep it.
+  virtual ChangeSubscription subscribe(ChangeListener /*listener*/) { return {}; }
 
   /// Somebody waits to be told: changes by others are listened for from now on, even if nothing is
   /// ever asked for here. Does not wait. What is missed until then counts as changed.
