@@ -31,6 +31,15 @@ const UpdatePayload* update_of(const WriteRequest& request) {
   return mutation == nullptr ? nullptr : std::get_if<UpdatePayload>(mutation);
 }
 
+/// For writers of entries that are in the log and that the state did not take: they take effect
+/// with the next open.
+Error stored_only(const Error& cause) {
+  return {cause.code,
+          "the write was stored, and takes effect when the shard works again, but cannot be shown "
+          "before: " +
+              cause.message};
+}
+
 /// Whether every point can hold what the update makes of its payload.
 Status check_update(const storage::Shard& shard, const UpdatePayload& update) {
   const Projection wanted{.payload = true, .text = true, .vector = false};
@@ -282,13 +291,12 @@ void LocalReplica::commit_parts(Pending& pending, std::vector<ErasePoints> parts
   }
   // The last result counts the points of all. One append: all of the parts are logged, or none.
   entries.back().request_id = pending.request_id;
-  const auto appended = shard_->append(entries);
-  auto results = appended.ok() ? shard_->apply_through(seq)
-                               : Result<std::vector<MutationResult>>(appended.error());
-  if (results.ok()) {
-    pending.result = results->back();
+  if (const auto appended = shard_->append(entries); !appended.ok()) {
+    pending.result = appended.error();
+  } else if (const auto results = shard_->apply_through(seq); !results.ok()) {
+    pending.result = stored_only(results.error());
   } else {
-    pending.result = std::move(results).error();
+    pending.result = results->back();
   }
 }
 
@@ -321,7 +329,7 @@ void LocalReplica::commit_entries(std::span<Pending* const> run, std::span<LogEn
   }
   if (!appended.ok()) return fail_all(appended.error());
   auto results = shard_->apply_through(seq);
-  if (!results.ok()) return fail_all(results.error());
+  if (!results.ok()) return fail_all(stored_only(results.error()));
   if (results->size() != run.size()) {
     return fail_all({ErrorCode::Internal, "the shard applied other entries than were written"});
   }

@@ -29,7 +29,9 @@ class LocalReplica {
   ///
   /// `request` is used up, but not by WrongOwner and DeadlineExceeded.
   ///
-  /// Errors: those of Shard::append and Shard::apply_through; DeadlineExceeded if the write was
+  /// Errors: those of Shard::append, and then it does not take effect; those of
+  /// Shard::apply_through, with a message that says that it was stored, and then it does, when the
+  /// shard is opened anew at the latest; DeadlineExceeded if the write was
   /// still waiting for its turn, and then it does not take effect; WrongOwner after retire().
   Result<MutationResult> write(const CallContext& call, WriteRequest&& request);
 

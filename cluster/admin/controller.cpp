@@ -178,7 +178,7 @@ Status Controller::drain(const CallContext& call, const ClusterView& view, const
   };
   // Whoever works on these goes on, or end_hopeless() ends them.
   if (std::any_of(moves.begin(), moves.end(), concerns)) return Done{};
-  QV_TRY(const bool holds, holds_anything(call, node.id));
+  QV_TRY(const bool holds, holds_anything(call, node.id, parts_.liveness(view)));
   if (!holds) return remove(call, node.id);
   const auto there = std::find_if(operations.begin(), operations.end(),
                                   [&](const auto& one) { return one.first == node.id.text; });
@@ -235,9 +235,22 @@ Status Controller::adopt_drain(const CallContext& call, const NodeRecord& node) 
   return Done{};
 }
 
-Result<bool> Controller::holds_anything(const CallContext& call, const NodeId& node) {
+Result<bool> Controller::holds_anything(const CallContext& call, const NodeId& node,
+                                        const Liveness& liveness) {
+  // Before the shards: a collection that is deleted after that counts as being there.
+  QV_TRY(const auto dropping, parts_.store.list(call, keys::kDropping));
   QV_TRY(const auto shards, parts_.store.list(call, keys::kShards));
+  const bool up = !liveness.down.contains(node) && !liveness.dead.contains(node);
+  const auto forgotten = [&](std::string_view key) {
+    return !up &&
+           std::any_of(dropping.entries.begin(), dropping.entries.end(), [&](const auto& one) {
+             const auto id = one.key.substr(keys::kDropping.size());
+             return key.starts_with(keys::join(keys::kShards, id) + '/');
+           });
+  };
   for (const auto& entry : shards.entries) {
+    // The records of a deleted collection go when every server has removed its files, or itself.
+    if (forgotten(entry.key)) continue;
     QV_TRY(const auto state, ShardState::from_json(Json::parse(entry.value, nullptr, false)));
     for (const auto& [unused, place] : state.copies) {
       if (place.node == node) return true;

@@ -81,7 +81,9 @@ class Controller {
                        const Operations::Stored& operation, const Known& known);
   /// Gives a drain without an operation one.
   Status adopt_drain(const CallContext& call, const NodeRecord& node);
-  Result<bool> holds_anything(const CallContext& call, const NodeId& node);
+  /// Whether there are copies on the server that it would lose, or must remove itself.
+  Result<bool> holds_anything(const CallContext& call, const NodeId& node,
+                              const Liveness& liveness);
   Status remove(const CallContext& call, const NodeId& node);
   Status forget_removed(const CallContext& call, const ClusterView& view);
   Status forget_old(const CallContext& call, const Moves& moves);

@@ -186,6 +186,37 @@ TEST_CASE("Controller: deleted collections do not wait for removed servers", "[c
   CHECK(first.views->current()->dropping.empty());
 }
 
+TEST_CASE(
+    "Controller: a server that is gone is removed, though it has files of deleted collections",
+    "[cluster][admin]") {
+  Cluster c(2);
+  c.world.make("notes", 2);
+  auto& first = *c.world.nodes[0];
+  REQUIRE(first.catalogue->drop(within(20s), "notes").ok());
+  c.world.settle();
+  first.catalogue->tidy(within(20s), first.id, *first.host);
+  SECTION("while it is there it has to remove them first") {
+    const auto removal = c.admin->remove_node(within(20s), "node-b");
+    REQUIRE(removal.ok());
+    CHECK(c.controller->tick(within(20s)).ok());
+    const auto report = c.admin->get_operation(within(20s), *removal->operation);
+    CHECK(report->state == OperationState::Running);
+    auto& second = *c.world.nodes[1];
+    second.catalogue->tidy(within(20s), second.id, *second.host);
+    CHECK(c.ended(*removal->operation).state == OperationState::Done);
+  }
+  SECTION("down") {
+    c.liveness.down.insert(c.world.nodes[1]->id);
+    const auto removal = c.admin->remove_node(within(20s), "node-b");
+    REQUIRE(removal.ok());
+    CHECK(c.ended(*removal->operation).state == OperationState::Done);
+    c.world.settle();
+    first.catalogue->tidy(within(20s), first.id, *first.host);
+    c.world.settle();
+    CHECK(first.views->current()->dropping.empty());
+  }
+}
+
 TEST_CASE("Controller: forgets operations that ended long ago, and their moves",
           "[cluster][admin]") {
   Cluster c(2);

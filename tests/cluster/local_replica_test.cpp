@@ -9,6 +9,7 @@
 
 #include "core/limits.h"
 #include "storage/shard_store.h"
+#include "tests/cluster/forwarding_shard.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -141,6 +142,44 @@ TEST_CASE("LocalReplica: a write that cannot be stored fails alone, not with its
   CHECK(refused == kEach);
   CHECK(f.count() == (kWriters - 1) * kEach);
   CHECK(raw(f.replica->shard().tail().seq) == (kWriters - 1) * kEach);
+}
+
+/// Its log takes entries, its state does not.
+class FullState final : public test::ForwardingShard {
+ public:
+  using ForwardingShard::ForwardingShard;
+  Result<std::vector<MutationResult>> apply_through(Seq committed) override {
+    if (is_full) return Error{ErrorCode::ResourceExhausted, "no space left"};
+    return ForwardingShard::apply_through(committed);
+  }
+  bool is_full = false;
+};
+
+TEST_CASE("LocalReplica: a write that is logged but not shown says so, and takes effect",
+          "[cluster]") {
+  Fixture f;
+  f.write(Mutation{UpsertPoints{{at(1, 1), at(2, 2)}}});
+  f.replica.reset();
+  auto shard = std::make_unique<FullState>(
+      *f.store.create(line_spec(), ShardId{0}, CopyId{std::string(32, 'c')}));
+  auto& state = *shard;
+  f.replica = *LocalReplica::open(std::move(shard));
+  state.is_full = true;
+  std::vector<WriteRequest> writes;
+  SECTION("an upsert") {
+    writes.emplace_back(Mutation{UpsertPoints{{at(3, 3)}}});
+  }
+  SECTION("an erasure by filter") {
+    writes.emplace_back(EraseMatching{*Filter::parse({{"k", {{"$exists", false}}}})});
+  }
+  const auto written = f.replica->write(CallContext{}, std::move(writes.front()));
+  REQUIRE_FALSE(written.ok());
+  CHECK(written.error().code == ErrorCode::ResourceExhausted);
+  CHECK_THAT(written.error().message, Catch::Contains("was stored"));
+  CHECK_THAT(written.error().message, Catch::Contains("no space left"));
+  CHECK(f.count() == 2);
+  f.reopen();
+  CHECK(f.count() != 2);
 }
 
 TEST_CASE("LocalReplica: erasing by filter sees what was written before it", "[cluster]") {

@@ -86,8 +86,11 @@ test('a full disk', async (t) => {
   assert.ok(refusal, 'the disk never became full');
   assert.ok(accepted > 0, refusal);
   assert.match(refusal, /space|disk|full|file (is )?too large/i);
+  // The disk may have become full between what keeps a write and what shows it.
+  const kept = /was stored/.test(refusal) ? 1 : 0;
+  t.diagnostic(kept ? 'the last write was stored, not shown' : 'the last write was not stored');
 
-  // Reads go on, and what was refused is not there by halves.
+  // Reads go on, and what failed is not there by halves.
   assert.equal(await server.count('v'), accepted * 20);
   const seen = await server.ok('memory_get', { collection: 'v', ids: ['b0-0', `b${accepted}-0`] });
   assert.deepEqual(
@@ -101,7 +104,7 @@ test('a full disk', async (t) => {
 
   disk.freeSpace();
   server = disk.start(env);
-  assert.equal(await server.count('v'), accepted * 20);
+  assert.equal(await server.count('v'), (accepted + kept) * 20);
   await server.ok('vector_upsert', { collection: 'v', points: batch(accepted) });
   assert.equal(await server.count('v'), (accepted + 1) * 20);
   for (let number = 0; number <= accepted; ++number) {
