@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "storage/vector_form.h"
+
 namespace quiver::app {
 namespace {
 
@@ -13,6 +15,20 @@ constexpr std::string_view kDefaultCollection = "memory";
 constexpr std::size_t kScrollLimit = 200;
 constexpr std::size_t kGetLimit = 100;
 constexpr std::size_t kDeleteLimit = 1000;
+
+std::vector<float> floats(const Json& vector) {
+  std::vector<float> out;
+  out.reserve(vector.size());
+  for (const auto& component : vector) out.push_back(component.get<float>());
+  return out;
+}
+
+bool is_same(const Json& stored, const Json& point) {
+  return stored.value("text", Json()) == point.value("text", Json()) &&
+         stored.value("metadata", Json::object()) == point.value("metadata", Json::object()) &&
+         (!point.contains("vector") ||
+          floats(stored.value("vector", Json::array())) == floats(point.at("vector")));
+}
 
 Error unexpected(const std::string& operation, const std::exception& problem) {
   return {ErrorCode::Internal, operation + " answered in an unexpected form: " + problem.what()};
@@ -30,17 +46,45 @@ Result<Json> ImportTarget::invoke(const std::string& operation, Json arguments) 
   return executor_.invoke(one, operation, arguments);
 }
 
+Status ImportTarget::look() {
+  const auto info = invoke("collection_info", Json::object());
+  if (info.ok()) return read_info(*info);
+  if (info.error().code != ErrorCode::NotFound) return info.error();
+  missing_ = info.error();
+  return Done{};
+}
+
+Status ImportTarget::read_info(const Json& info) {
+  try {
+    // That of a collection just made is what was asked for: the default.
+    if (info.contains("metric")) {
+      QV_TRY(metric_, metric_from_name(info.at("metric").get<std::string>()));
+    }
+    dimension_ = info.at("dimension").get<std::size_t>();
+    embeds_ = info.contains("embedder") && !info.at("embedder").is_null();
+  } catch (const Json::exception& problem) {
+    return unexpected("collection_info", problem);
+  }
+  exists_ = true;
+  return Done{};
+}
+
+Status ImportTarget::check_vector(const Json& vector, std::size_t dimension) const {
+  const auto form = storage::index_form(metric_, dimension, floats(vector));
+  if (form.ok()) return Done{};
+  return form.error();
+}
+
 Status ImportTarget::prepare(const Needs& needs, const Creation& creation) {
-  auto info = invoke("collection_info", Json::object());
-  if (!info.ok()) {
-    if (info.error().code != ErrorCode::NotFound) return info.error();
+  if (!exists_) {
     const bool comes_by_itself = collection_ == kDefaultCollection && needs.dimension == 0;
     if (comes_by_itself && !creation.embedder) return Done{};
     if (creation.is_wanted) return create_it(needs, creation);
-    return Error{ErrorCode::NotFound, info.error().message + "; --create makes it"};
+    std::string message = missing_ ? missing_->message : "collection " + collection_ + " not found";
+    while (message.ends_with('.')) message.pop_back();
+    return Error{ErrorCode::NotFound, message + "; --create makes it"};
   }
-  exists_ = true;
-  QV_CHECK(check_fit(*info, needs));
+  QV_CHECK(check_fit(needs));
   Json query{{"filter", {{"source", {{"$exists", true}}}}}, {"count_only", true}};
   QV_TRY(const Json counted, invoke("vector_scroll", std::move(query)));
   has_sources_ = counted.value("count", std::uint64_t{0}) > 0;
@@ -57,28 +101,22 @@ Status ImportTarget::create_it(const Needs& needs, const Creation& creation) {
   CallContext one = call_;
   one.request_id = {};
   QV_TRY(const Json created, executor_.invoke(one, "collection_create", arguments));
-  exists_ = true;
-  return check_fit(created, needs);
+  QV_CHECK(read_info(created));
+  return check_fit(needs);
 }
 
-Status ImportTarget::check_fit(const Json& info, const Needs& needs) const {
-  try {
-    const bool embeds = info.contains("embedder") && !info.at("embedder").is_null();
-    if (needs.texts && !embeds) {
-      return Error{ErrorCode::FailedPrecondition,
-                   "collection " + collection_ +
-                       " holds ready-made vectors only; import text into one with an embedder"};
-    }
-    const auto dimension = info.at("dimension").get<std::size_t>();
-    if (needs.dimension != 0 && needs.dimension != dimension) {
-      return Error{ErrorCode::FailedPrecondition,
-                   "the vectors have " + std::to_string(needs.dimension) + " numbers, collection " +
-                       collection_ + " needs " + std::to_string(dimension)};
-    }
-    return Done{};
-  } catch (const Json::exception& problem) {
-    return unexpected("collection_info", problem);
+Status ImportTarget::check_fit(const Needs& needs) const {
+  if (needs.texts && !embeds_) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "collection " + collection_ +
+                     " holds ready-made vectors only; import text into one with an embedder"};
   }
+  if (needs.dimension != 0 && needs.dimension != dimension_) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "the vectors have " + std::to_string(needs.dimension) + " numbers, collection " +
+                     collection_ + " needs " + std::to_string(dimension_)};
+  }
+  return Done{};
 }
 
 Result<std::map<std::string, Json>> ImportTarget::points_of_source(
@@ -114,14 +152,12 @@ Result<std::vector<ImportTarget::Stored>> ImportTarget::compare(
     const std::size_t count = std::min(ids.size(), kGetLimit);
     const Json asked(std::vector<Json>(ids.end() - static_cast<std::ptrdiff_t>(count), ids.end()));
     ids.resize(ids.size() - count);
-    QV_TRY(Json reply, invoke("export_page", {{"ids", asked}}));
+    const bool vectors = points.front().contains("vector");
+    QV_TRY(Json reply, invoke("export_page", {{"ids", asked}, {"vectors", vectors}}));
     try {
       for (const auto& item : reply.at("points")) {
         const std::size_t i = wanted.at(item.at("id").dump());
-        const bool is_same =
-            item.value("text", Json()) == points[i].value("text", Json()) &&
-            item.value("metadata", Json::object()) == points[i].value("metadata", Json::object());
-        out[i] = is_same ? Stored::Same : Stored::Other;
+        out[i] = is_same(item, points[i]) ? Stored::Same : Stored::Other;
       }
       // They did not fit into this reply.
       const Json rest = reply.value("not_returned", Json::array());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/call_context.h"
+#include "core/collection_spec.h"
 #include "core/json.h"
 #include "service/executor.h"
 
@@ -20,6 +21,13 @@ class ImportTarget {
   ImportTarget(service::Executor& executor, const CallContext& call, std::string collection)
       : executor_(executor), call_(call), collection_(std::move(collection)) {}
 
+  /// Learns what is there now. Before all else.
+  Status look();
+  /// Of the collection; 0: there is none yet.
+  std::size_t dimension() const noexcept { return dimension_; }
+  /// Whether a collection of `dimension` can take the vector. Errors: InvalidArgument.
+  Status check_vector(const Json& vector, std::size_t dimension) const;
+
   /// What is to be imported.
   struct Needs {
     bool texts = false;
@@ -31,7 +39,7 @@ class ImportTarget {
     bool is_wanted = false;
     std::optional<std::string> embedder;
   };
-  /// Finds the collection, or makes it.
+  /// Makes the collection, if there is none.
   ///
   /// Errors: NotFound; FailedPrecondition if it cannot take what is to be imported.
   Status prepare(const Needs& needs, const Creation& creation);
@@ -39,7 +47,8 @@ class ImportTarget {
   /// Metadata of the points with that metadata "source", by id.
   Result<std::map<std::string, Json>> points_of_source(const std::string& source) const;
 
-  /// Which of `points` (with ids and texts) are stored already: absent, other, or the same.
+  /// Which of `points` (with ids, and texts or vectors) are stored already: absent, other, or the
+  /// same.
   enum class Stored { Absent, Other, Same };
   Result<std::vector<Stored>> compare(const std::vector<Json>& points) const;
 
@@ -58,14 +67,21 @@ class ImportTarget {
 
  private:
   Result<Json> invoke(const std::string& operation, Json arguments) const;
+  Status read_info(const Json& info);
   Status create_it(const Needs& needs, const Creation& creation);
-  Status check_fit(const Json& info, const Needs& needs) const;
+  Status check_fit(const Needs& needs) const;
 
   service::Executor& executor_;
   const CallContext& call_;
   const std::string collection_;
   /// The default collection exists from its first memory_store on.
   bool exists_ = false;
+  /// Why there is none.
+  std::optional<Error> missing_;
+  /// Of a collection that is made here if there is none.
+  Metric metric_ = CollectionSpec{}.metric;
+  std::size_t dimension_ = 0;
+  bool embeds_ = false;
   /// Some point has metadata "source"; else there is nothing to compare with.
   bool has_sources_ = false;
 };

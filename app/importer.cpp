@@ -58,6 +58,7 @@ class Import {
 
   Result<ImportCounts> run(const std::vector<std::filesystem::path>& paths) {
     QV_TRY(sources_, find_sources(paths, options_.format, options_.source_name));
+    QV_CHECK(target_.look());
     QV_CHECK(check_sources());
     QV_CHECK(target_.prepare(needs_, {options_.create, options_.embedder}));
     for (const auto& source : sources_) {
@@ -76,7 +77,8 @@ class Import {
   Status check_document(const ImportSource& source);
   Status check_jsonl(const ImportSource& source);
   Status note_bad(const Error& problem);
-  Status check_dimension(const ImportSource& source, const JsonlRecord& record);
+  Status check_vector(const ImportSource& source, const JsonlRecord& record);
+  bool fits(const JsonlRecord& record) const;
 
   Status import_document(const ImportSource& source);
   Status import_jsonl(const ImportSource& source);
@@ -156,21 +158,33 @@ Status Import::check_jsonl(const ImportSource& source) {
     } else if (!*record) {
       return Done{};
     } else if ((*record)->has_vector()) {
-      QV_CHECK(check_dimension(source, **record));
+      QV_CHECK(check_vector(source, **record));
     } else {
       needs_.texts = true;
     }
   }
 }
 
-Status Import::check_dimension(const ImportSource& source, const JsonlRecord& record) {
-  const std::size_t dimension = record.point.at("vector").size();
-  if (needs_.dimension == 0) needs_.dimension = dimension;
-  if (needs_.dimension == dimension) return Done{};
-  return note_bad({ErrorCode::InvalidArgument,
-                   source.file.string() + ":" + std::to_string(record.line) + ": the vector has " +
-                       std::to_string(dimension) + " numbers, the first one " +
-                       std::to_string(needs_.dimension)});
+Status Import::check_vector(const ImportSource& source, const JsonlRecord& record) {
+  const auto& vector = record.point.at("vector");
+  const bool exists = target_.dimension() != 0;
+  if (needs_.dimension == 0) needs_.dimension = exists ? target_.dimension() : vector.size();
+  const std::string place = source.file.string() + ':' + std::to_string(record.line) + ": ";
+  if (needs_.dimension != vector.size()) {
+    return note_bad({ErrorCode::InvalidArgument,
+                     place + "the vector has " + std::to_string(vector.size()) + " numbers, " +
+                         (exists ? "the collection needs " : "the first one ") +
+                         std::to_string(needs_.dimension)});
+  }
+  const auto usable = target_.check_vector(vector, needs_.dimension);
+  if (usable.ok()) return Done{};
+  return note_bad({usable.error().code, place + usable.error().message});
+}
+
+bool Import::fits(const JsonlRecord& record) const {
+  if (!record.has_vector()) return true;
+  const auto& vector = record.point.at("vector");
+  return vector.size() == needs_.dimension && target_.check_vector(vector, needs_.dimension).ok();
 }
 
 Status Import::import_document(const ImportSource& source) {
@@ -217,9 +231,7 @@ Status Import::import_jsonl(const ImportSource& source) {
     }
     if (!*record) break;
     done_bytes_ += (*record)->bytes + 1;
-    const bool is_bad =
-        (*record)->has_vector() && (*record)->point.at("vector").size() != needs_.dimension;
-    if (!is_bad) QV_CHECK(add_record(source, std::move(**record)));
+    if (fits(**record)) QV_CHECK(add_record(source, std::move(**record)));
   }
   return flush();
 }
@@ -310,7 +322,14 @@ Status Import::write_texts() {
 }
 
 Status Import::write_vectors() {
-  QV_TRY(const auto written, target_.store_vectors(batch_.points));
+  QV_TRY(const auto stored, target_.compare(batch_.points));
+  std::vector<Json> points;
+  for (std::size_t i = 0; i < batch_.points.size(); ++i) {
+    if (stored[i] != ImportTarget::Stored::Same) points.push_back(std::move(batch_.points[i]));
+  }
+  counts_.unchanged += batch_.points.size() - points.size();
+  if (points.empty()) return Done{};
+  QV_TRY(const auto written, target_.store_vectors(points));
   counts_.added += written.created;
   counts_.replaced += written.existed;
   return Done{};

@@ -22,8 +22,10 @@ Error failed(const char* what) {
 Status ensure_standard_streams() {
   for (const int fd : {kIn, kOut, kError}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
-    // open() takes the lowest free descriptor, which is this one.
-    if (::open("/dev/null", O_RDWR) != fd) return failed("cannot open /dev/null");
+    // open() takes the lowest free descriptor, which is this one. What is to go to a stdout that
+    // was closed fails, so that nobody takes it for written.
+    if (::open("/dev/null", fd == kOut ? O_RDONLY : O_RDWR) != fd)
+      return failed("cannot open /dev/null");
   }
   return Done{};
 }

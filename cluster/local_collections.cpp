@@ -34,10 +34,16 @@ Status register_alone(CoordinationStore& store, const NodeId& self, std::int64_t
                            {{key, record.to_json().dump()},
                             {std::string(keys::kSlots), slots.to_json().dump()}})));
   if (result == TxnOutcome::Done) return Done{};
-  QV_TRY(const auto there, store.get(call, key));
-  if (there) return Done{};
+  QV_TRY(const auto nodes, store.list(call, keys::kNodes));
+  std::string owner = "another server";
+  for (const auto& entry : nodes.entries) {
+    if (entry.key == key) return Done{};
+    owner = "the server " + entry.key.substr(keys::kNodes.size());
+  }
   return Error{ErrorCode::FailedPrecondition,
-               "the catalogue of the data directory belongs to another server than its file NODE"};
+               "the catalogue of the data directory belongs to " + owner +
+                   ", but its file NODE names " + self.text +
+                   ": if the file was lost or replaced, write the former id into it"};
 }
 
 }  // namespace

@@ -120,11 +120,13 @@ std::optional<HttpRefusal> refused_access(const HttpRequest& request, const Http
   const auto host = header(request, "host");
   if (!host) return HttpRefusal{kBadRequest, "header Host: required"};
   if (!is_allowed_host(*host, access.allowed_hosts)) {
-    return HttpRefusal{kForbidden, "host " + shown_text(*host) + " is not allowed"};
+    return HttpRefusal{kForbidden, "host " + shown_text(*host) +
+                                       " is not allowed; server.allowed_hosts names others"};
   }
   const auto origin = header(request, "origin");
   if (origin && !is_allowed_origin(*origin, access.allowed_origins)) {
-    return HttpRefusal{kForbidden, "origin " + shown_text(*origin) + " is not allowed"};
+    return HttpRefusal{kForbidden, "origin " + shown_text(*origin) +
+                                       " is not allowed; server.allowed_origins names others"};
   }
   return std::nullopt;
 }

@@ -16,7 +16,8 @@ namespace {
 constexpr std::string_view kFilterHelp =
     "Wherever a tool takes `filter`, it is a JSON object over metadata fields, e.g. "
     "{\"lang\":\"rust\",\"year\":{\"$gte\":2024},\"tag\":{\"$in\":[\"a\",\"b\"]}}; operators "
-    "$eq $ne $gt $gte $lt $lte $in $nin $exists, combined with $and $or $not. ";
+    "$eq $ne $gt $gte $lt $lte $in $nin $exists $prefix, combined with $and $or $nor $not; dates "
+    "are RFC 3339 strings, compared as instants. ";
 
 /// Where to begin, with the tools that no setting takes away.
 std::string where_to_start(bool searches, bool lists, bool stores) {
@@ -60,7 +61,7 @@ std::string instructions(const service::Registry& registry) {
   if (stores) text += "memory_store has 256 items";
   if (stores && upserts) text += ", one of ";
   if (upserts) text += "vector_upsert 1,000 points";
-  return text + "; 64 KiB a text, 1 MiB a point.";
+  return text + "; 64 KiB a text, 64 KiB of metadata.";
 }
 
 }  // namespace

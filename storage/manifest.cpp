@@ -31,9 +31,10 @@ Status check_format(const Json& json) {
   const auto format = json.find("format");
   if (format == json.end() || !format->is_number_unsigned()) return damaged("it has no format");
   if (*format == Manifest::kFormat) return Done{};
-  return Error{ErrorCode::FailedPrecondition, "the shard is stored in format " + format->dump() +
-                                                  "; this program reads format " +
-                                                  std::to_string(Manifest::kFormat)};
+  return Error{ErrorCode::FailedPrecondition,
+               "the shard is stored in format " + format->dump() + "; this program reads format " +
+                   std::to_string(Manifest::kFormat) +
+                   ": run the version that wrote it, or restore a backup"};
 }
 
 }  // namespace

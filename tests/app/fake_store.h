@@ -19,6 +19,7 @@ class FakeStore final : public service::Executor {
   struct Collection {
     std::size_t dimension = 384;
     bool embeds = true;
+    std::string metric = "dot";
     /// By the JSON text of the id.
     std::map<std::string, Json> points;
   };
@@ -51,7 +52,7 @@ class FakeStore final : public service::Executor {
     if (name == "vector_scroll") return scroll(collection, arguments);
     if (name == "memory_delete") return erase(collection, arguments.at("ids"));
     if (name == "export_page" && arguments.contains("ids")) {
-      return get(collection, arguments.at("ids"));
+      return get(collection, arguments);
     }
     if (name == "export_page") return export_page(collection, arguments);
     return Error{ErrorCode::NotFound, "operation " + name + " is unknown"};
@@ -59,7 +60,9 @@ class FakeStore final : public service::Executor {
 
  private:
   static Json info(const Collection& collection) {
-    Json out{{"dimension", collection.dimension}, {"count", collection.points.size()}};
+    Json out{{"dimension", collection.dimension},
+             {"metric", collection.metric},
+             {"count", collection.points.size()}};
     if (collection.embeds) out["embedder"] = "minilm";
     return out;
   }
@@ -134,16 +137,16 @@ class FakeStore final : public service::Executor {
     return page;
   }
 
-  Result<Json> get(const Collection& collection, const Json& ids) const {
+  Result<Json> get(const Collection& collection, const Json& arguments) const {
     Json out{{"points", Json::array()}};
-    for (const auto& id : ids) {
+    for (const auto& id : arguments.at("ids")) {
       const auto found = collection.points.find(id.dump());
       if (found == collection.points.end()) continue;
       if (out["points"].size() == page) {
         out["not_returned"].push_back(id);
       } else {
         Json item = found->second;
-        item.erase("vector");
+        if (!arguments.value("vectors", false)) item.erase("vector");
         out["points"].push_back(item);
       }
     }

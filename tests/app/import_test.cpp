@@ -179,13 +179,39 @@ TEST_CASE("import: of two lines with the same id the later wins", "[app][import]
 TEST_CASE("import: vectors go as they are", "[app][import]") {
   Fixture f;
   f.options.collection = "vectors";
-  f.store.collections["vectors"] = {3, false, {}};
+  f.store.collections["vectors"] = {3, false, "dot", {}};
   const auto file = f.dir.write("v.jsonl",
                                 "{\"id\":1,\"vector\":[1,2.5,-3]}\n"
                                 "{\"id\":2,\"vector\":[0,0,1],\"text\":\"t\",\"metadata\":{}}\n");
   check(f.done({file}), 2, 0, 0, 0);
   CHECK(f.store.collections["vectors"].points.at("1").at("vector") == Json({1, 2.5, -3}));
-  check(f.done({file}), 0, 0, 2, 0);
+  f.store.calls.clear();
+  check(f.done({file}), 0, 2, 0, 0);
+  CHECK(f.store.calls["vector_upsert"] == 0);
+  f.dir.write("v.jsonl",
+              "{\"id\":1,\"vector\":[1,2.5,-3.5]}\n"
+              "{\"id\":2,\"vector\":[0,0,1],\"text\":\"other\"}\n"
+              "{\"id\":3,\"vector\":[0,0,1]}\n");
+  check(f.done({file}), 1, 0, 2, 0);
+}
+
+TEST_CASE("import: vectors that the collection cannot take are named by their lines",
+          "[app][import]") {
+  Fixture f;
+  f.options.collection = "unit";
+  f.store.collections["unit"] = {2, false, "cosine", {}};
+  const auto file = f.dir.write("v.jsonl",
+                                "{\"id\":1,\"vector\":[1,2,3]}\n"
+                                "{\"id\":2,\"vector\":[0,0]}\n"
+                                "{\"id\":3,\"vector\":[1,0]}\n");
+  const auto message = f.refused({file}).message;
+  CHECK_THAT(message, Contains("v.jsonl:1: the vector has 3 numbers, the collection needs 2"));
+  CHECK_THAT(message, Contains("v.jsonl:2: vector: all components are zero"));
+  CHECK(f.store.collections["unit"].points.empty());
+  f.options.skip_bad = true;
+  const auto counts = f.done({file});
+  CHECK(counts.added == 1);
+  CHECK(counts.skipped_count == 2);
 }
 
 TEST_CASE("import: texts and vectors of one file keep their order", "[app][import]") {
@@ -210,7 +236,7 @@ TEST_CASE("import: one bad line and nothing is written", "[app][import]") {
   CHECK_THAT(error.message, Contains("a.jsonl:2: text: expected a string, got number"));
   CHECK_THAT(error.message, Contains("a.jsonl:3: unknown key \"metdata\"; did you mean metadata?"));
   CHECK_THAT(error.message, Contains("--skip-bad"));
-  CHECK(f.store.calls.empty());
+  CHECK(f.store.calls == std::map<std::string, int>{{"collection_info", 1}});
 
   f.options.skip_bad = true;
   const auto counts = f.done({file});
@@ -334,10 +360,10 @@ TEST_CASE("import: a collection that is not there is made only when asked", "[ap
 TEST_CASE("import: a collection that cannot take the points is refused before any is written",
           "[app][import]") {
   Fixture f;
-  f.store.collections["memory"] = {3, false, {}};
+  f.store.collections["memory"] = {3, false, "dot", {}};
   CHECK_THAT(f.refused({f.dir.write("a.txt", "a")}).message, Contains("ready-made vectors only"));
   CHECK_THAT(f.refused({f.dir.write("v.jsonl", "{\"id\":1,\"vector\":[1,2]}\n")}).message,
-             Contains("have 2 numbers") && Contains("needs 3"));
+             Contains("has 2 numbers") && Contains("needs 3"));
   CHECK(f.points().empty());
 }
 

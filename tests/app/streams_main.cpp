@@ -16,6 +16,8 @@ int main(int argc, char**) {
   if (argc > 1) {
     for (int fd = 0; fd < 3; ++fd) ::close(fd);
     if (!ensure_standard_streams().ok()) return 1;
+    // Who writes learns that nobody reads it.
+    if (::write(1, "x", 1) >= 0) return 3;
     return ::open("/dev/null", O_RDONLY) > 2 ? 0 : 2;
   }
   std::printf("buffered before");  // flushed at the end, to stderr

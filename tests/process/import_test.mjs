@@ -128,6 +128,9 @@ test('JSONL', async (t) => {
     await import_into(other, 'facts', exported);
     const known = ({ id, text, metadata }) => ({ id, text, metadata });
     assert.deepEqual((await contents(t, other, 'facts')).map(known), first.map(known));
+    const again = await run(['import', exported, '--collection', 'facts'], other);
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stdout + again.stderr, /0 added, 0 replaced, 3 unchanged/);
   });
 });
 

@@ -56,7 +56,9 @@ TEST_CASE("manifest: a newer format names both formats, whatever else is in it",
   const auto newer = read_manifest(scratch.path());
   REQUIRE_FALSE(newer.ok());
   CHECK(newer.error().code == ErrorCode::FailedPrecondition);
-  CHECK(newer.error().message == "the shard is stored in format 2; this program reads format 1");
+  CHECK(newer.error().message ==
+        "the shard is stored in format 2; this program reads format 1: "
+        "run the version that wrote it, or restore a backup");
 }
 
 TEST_CASE("manifest: no single changed byte passes unnoticed", "[storage][manifest]") {
