@@ -7,7 +7,7 @@ import { ask, attempt } from './calls.mjs';
 import { makeNetwork } from './network.mjs';
 
 /// How long a server may be silent before others call it down.
-export const downAfterMs = 2000;
+export const downAfterMs = 3000;
 
 function etcdArguments(network, members, member) {
   const { host, name, client, peer, directory } = member;
@@ -89,7 +89,7 @@ async function makeServer(t, { network, stores, settings, disk, preload = {} }, 
     'cluster.advertise_host': network.address(host),
     'cluster.port': rpc,
     'cluster.label': host,
-    'cluster.heartbeat_ms': 200,
+    'cluster.heartbeat_ms': 300,
     'cluster.down_after_ms': downAfterMs,
     'cluster.lease_s': 3,
     ...settings,

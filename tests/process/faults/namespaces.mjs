@@ -48,6 +48,8 @@ function remove(bridge) {
         // It has ended by itself.
       }
     }
+    // The kernel removes what is in a namespace later, and the name of an interface is taken until then.
+    ip('link', 'del', name.replace('-', 'v'));
     ip('netns', 'del', name);
   }
   ip('link', 'del', bridge);
