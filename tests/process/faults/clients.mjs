@@ -4,6 +4,9 @@ import { longMs } from '../cluster_support.mjs';
 import { randomSource, until } from '../support.mjs';
 import { attempt } from './calls.mjs';
 
+/// Longer than a server waits for one that does not answer.
+const patienceMs = 6000;
+
 export const collection = 'pond';
 export const dimension = 8;
 
@@ -85,17 +88,17 @@ export class Clients {
 
   async write(server, key) {
     const value = ++this.#next;
-    const call = await attempt(server, 'vector_upsert', point(key, value));
+    const call = await attempt(server, 'vector_upsert', point(key, value), patienceMs);
     return this.#note('write', key, value, server, call);
   }
 
   async delete(server, key) {
-    const call = await attempt(server, 'memory_delete', { collection, ids: [key] });
+    const call = await attempt(server, 'memory_delete', { collection, ids: [key] }, patienceMs);
     return this.#note('delete', key, null, server, call);
   }
 
   async read(server, key) {
-    const call = await attempt(server, 'memory_get', { collection, ids: [key] });
+    const call = await attempt(server, 'memory_get', { collection, ids: [key] }, patienceMs);
     const found = call.value?.items?.[0];
     const whole = !found || isWhole(key, found.metadata ?? {});
     return this.#note('read', key, found?.metadata?.value ?? null, server, call, { whole });
