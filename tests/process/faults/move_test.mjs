@@ -53,11 +53,13 @@ async function begin(cluster) {
   return { id, from, to, third };
 }
 
-const reaches = (server, id, phases) =>
+/// The phase in which it is seen first once it copies.
+const copies = (server, id) =>
   until(async () => {
     const report = await shown(server, id);
-    return report?.moves?.some(({ phase }) => phases.includes(phase));
-  }, `the move is ${phases.join(' or ')}`, longMs);
+    const phase = report?.moves?.[0]?.phase;
+    return ['copying', 'handing_over', 'done'].includes(phase) && phase;
+  }, 'the move copies', longMs);
 
 /// All of the ballast is there, and the shard is where the operation's outcome says.
 async function assertWhole(cluster, { id, from, to, third }) {
@@ -79,12 +81,12 @@ test('one of those that take part in a move is killed', { timeout, skip: everyth
   clients.start(3);
   for (const who of ['from', 'to', 'third']) {
     const move = await begin(cluster);
-    await reaches(move.third, move.id, ['copying', 'handing_over', 'done']);
+    const phase = await copies(move.third, move.id);
     await move[who].program.destroy();
     cluster.network.heal();
     move[who].start();
     await until(() => move[who].isReady(), `${move[who].label} is ready`, longMs);
-    t.diagnostic(`${who} killed while copying: the move is ${await assertWhole(cluster, move)}`);
+    t.diagnostic(`${who} killed while ${phase}: the move is ${await assertWhole(cluster, move)}`);
   }
   await clients.stop();
   await allIsRight(t, cluster, clients, `seed ${seed}`);
@@ -101,11 +103,11 @@ test('a move across a network that is cut', { timeout, skip: everything }, async
     ['from etcd', ({ to }) => network.part(to.host, cluster.stores[0].host)],
   ]) {
     const move = await begin(cluster);
-    await reaches(move.third, move.id, ['copying', 'handing_over', 'done']);
+    const phase = await copies(move.third, move.id);
     cut(move);
     await clients.more(50);
     network.heal();
-    t.diagnostic(`cut ${what}: the move is ${await assertWhole(cluster, move)}`);
+    t.diagnostic(`cut ${what} while ${phase}: the move is ${await assertWhole(cluster, move)}`);
   }
   await clients.stop();
   await allIsRight(t, cluster, clients, `seed ${seed + 1}`);
@@ -114,7 +116,7 @@ test('a move across a network that is cut', { timeout, skip: everything }, async
 test('an operation is cancelled while it copies', { timeout, skip: everything }, async (t) => {
   const cluster = await stones(t);
   const move = await begin(cluster);
-  await reaches(move.third, move.id, ['copying', 'handing_over', 'done']);
+  await copies(move.third, move.id);
   const args = { operation_id: move.id };
   const answer = await attempt(move.third, 'cluster_cancel_operation', args);
   if (answer.outcome !== 'ok') assert.equal(answer.code, 'failed_precondition', answer.message);
