@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomSource } from '../support.mjs';
 import { check, explain } from './checker.mjs';
+import { RecordWatch } from './records.mjs';
 
 const seed = Number(process.env.QUIVER_FAULT_SEED ?? 20261);
 
@@ -117,4 +118,26 @@ test('long random histories, and one read of each falsified', (t) => {
 test('many operations are judged', () => {
   const list = simulated(randomSource(seed), { clients: 12, operations: 30_000, unknown: 0.02 });
   assert.deepEqual(check(list).violations, []);
+});
+
+test('records of shards that must not be', async () => {
+  const record = (revision, term, primary, inSync = [primary], copies = { a: {}, b: {} }) => ({
+    key: '/quiver/q/shards/c/0',
+    revision,
+    value: JSON.stringify({ term, primary, in_sync: inSync, copies }),
+  });
+  for (const [records, found] of [
+    [[record(1, 1, 'a'), record(2, 1, 'a', ['a', 'b']), record(3, 2, 'b')], []],
+    // An answer that is late is no news.
+    [[record(3, 2, 'b'), record(1, 1, 'a')], []],
+    [[record(1, 1, 'a'), record(2, 1, 'b')], ['I9']],
+    [[record(1, 2, 'a'), record(2, 1, 'b')], ['I9']],
+    [[record(1, 1, 'a', ['b'])], ['I10']],
+    [[record(1, 1, 'a', ['a', 'z'])], ['I10']],
+  ]) {
+    const watch = new RecordWatch([]);
+    for (const one of records) watch.look(one);
+    const violations = await watch.stop();
+    assert.deepEqual(violations.map((text) => text.split(':')[0]), found);
+  }
 });

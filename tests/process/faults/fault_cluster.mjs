@@ -23,7 +23,8 @@ function etcdArguments(network, members, member) {
   ];
 }
 
-/// The etcds, one on each of the hosts: [{host, url, program, start(), isHealthy(), isLeader()}]
+/// The etcds, one on each of the hosts: [{host, label, url, direct, program, start(), status(), isLeader()}];
+/// `url` is for servers, `direct` for the test.
 async function makeStores(t, network, hosts) {
   const ports = await freePorts(2 * hosts.length);
   const members = hosts.map((host, i) => ({
@@ -39,10 +40,10 @@ async function makeStores(t, network, hosts) {
     await network.expose(host, client);
     await network.expose(host, peer);
     member.url = `http://${network.address(host)}:${client}`;
-    const direct = `http://${network.bindAddress(host)}:${client}`;
+    member.direct = `http://${network.bindAddress(host)}:${client}`;
     const post = async (path) => {
       const signal = AbortSignal.timeout(2000);
-      const reply = await fetch(`${direct}${path}`, { method: 'POST', body: '{}', signal });
+      const reply = await fetch(`${member.direct}${path}`, { method: 'POST', body: '{}', signal });
       return await reply.json();
     };
     member.start = () => {

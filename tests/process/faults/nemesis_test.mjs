@@ -8,6 +8,7 @@ const seconds = Number(process.env.QUIVER_FAULT_SECONDS ?? 15);
 
 test(`${seconds} s of troubles (seed ${seed})`, { timeout: (600 + 2 * seconds) * 1000 },
   async (t) => {
-    const report = await storm(t, { seed, seconds, servers: 3, stores: 3, writers: 4, readers: 2 });
+    const size = { servers: 3, stores: 3, writers: 4, readers: 2 };
+    const report = await storm(t, { seed, seconds, troubleMs: 2000, ...size });
     for (const line of report) t.diagnostic(line);
   });

@@ -1,5 +1,6 @@
 // The long storm that `make soak` runs: SOAK_MINUTES (30) of troubles over SOAK_SERVERS (5) servers and
-// three etcds, 8 writers and 4 readers. SOAK_SEED repeats the choices of a run.
+// three etcds, 8 writers and 4 readers, SOAK_COPIES (1) of each shard. SOAK_SEED repeats the choices
+// of a run.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { storm } from './storm.mjs';
@@ -11,6 +12,7 @@ function number(name, otherwise) {
 }
 const minutes = number('SOAK_MINUTES', 30);
 const servers = number('SOAK_SERVERS', 5);
+const copies = number('SOAK_COPIES', 1);
 const seed = number('SOAK_SEED', 1 + (Date.now() % 2 ** 31));
 
 test(`${minutes} minutes, seed ${seed}`, { timeout: minutes * 60_000 + 1_800_000 }, async (t) => {
@@ -18,6 +20,7 @@ test(`${minutes} minutes, seed ${seed}`, { timeout: minutes * 60_000 + 1_800_000
     seed,
     seconds: minutes * 60,
     servers,
+    copies,
     stores: 3,
     writers: 8,
     readers: 4,
