@@ -58,7 +58,9 @@ function replyOf(text) {
 }
 
 function judge({ status, text, problem, sent }) {
-  if (problem) return { outcome: sent ? 'unknown' : 'refused', code: 'network', message: `${problem}` };
+  if (problem) {
+    return { outcome: sent ? 'unknown' : 'refused', code: 'network', message: `${problem}` };
+  }
   const reply = replyOf(text);
   const result = reply?.result;
   if (result && !result.isError) return { outcome: 'ok', value: result.structuredContent };
@@ -69,12 +71,12 @@ function judge({ status, text, problem, sent }) {
   return { outcome: 'unknown', code: `http ${status}`, message: text.slice(0, 300) };
 }
 
-/// One call of a tool: {outcome: 'ok', value} or {outcome: 'refused' | 'unknown', code, message}, with
-/// its `start` and `end` in milliseconds of one clock.
+/// One call of a tool: {outcome: 'ok', value} or {outcome: 'refused' | 'unknown', code, message},
+/// with its `start` and `end` in milliseconds of one clock.
 export async function attempt(server, tool, args = {}, ms = patienceMs) {
   const start = performance.now();
-  const reply = await post(server.mcp_url, modern('tools/call', { name: tool, arguments: args }), ms);
-  const judged = judge(reply);
+  const call = modern('tools/call', { name: tool, arguments: args });
+  const judged = judge(await post(server.mcp_url, call, ms));
   return { ...judged, start, end: performance.now() };
 }
 
@@ -88,6 +90,7 @@ export async function ask(server, tool, args = {}, ms = patienceMs) {
 /// A write by REST under an Idempotency-Key: {status, reply}, status 0 if nothing came back.
 export async function restWrite(server, path, body, key, ms = patienceMs) {
   const headers = { 'idempotency-key': key };
-  const { status = 0, text = '' } = await post(`${server.url}/api/v1${path}`, { headers, body }, ms);
+  const url = `${server.url}/api/v1${path}`;
+  const { status = 0, text = '' } = await post(url, { headers, body }, ms);
   return { status, reply: text.startsWith('{') ? JSON.parse(text) : text };
 }

@@ -2,16 +2,16 @@
 // Quiver works.
 //
 // An operation: {key, kind: 'write' | 'delete' | 'read', value, outcome: 'ok' | 'refused' |
-// 'unknown', start, end}. Values are never written twice; a read's `value` is what it found, null if
-// nothing. Each key is one register: there must be an order of its operations in which each takes
-// effect at one moment between its start and its end, and each read finds what was last written. An
-// operation that was refused never takes effect. One whose outcome is unknown may at any moment
-// behind its start, once, or never; what it has written stays written.
+// 'unknown', start, end}. Values are never written twice; a read's `value` is what it found, null
+// if nothing. Each key is one register: there must be an order of its operations in which each
+// takes effect at one moment between its start and its end, and each read finds what was last
+// written. An operation that was refused never takes effect. One whose outcome is unknown may at
+// any moment behind its start, once, or never; what it has written stays written.
 //
 // The names of faults are those of the invariants:
-//   I1  an acknowledged write is gone            I4   a value that nobody wrote, or that was refused
-//   I2  a read shows what was overwritten        I5   what was deleted is there again
-//   I3  a value is not as it was written         I12  what had appeared is gone again
+//   I1  an acknowledged write is gone        I4   a value that nobody wrote, or that was refused
+//   I2  a read shows what was overwritten    I5   what was deleted is there again
+//   I3  a value is not as it was written     I12  what had appeared is gone again
 
 /// More states than that are not looked at; a key that has them is undecided.
 const mostStates = 20_000;
@@ -75,8 +75,8 @@ function eventsOf(operations) {
   return events.sort((a, b) => a.at - b.at || a.order - b.order);
 }
 
-/// Follows all orders at once. A state is the value that is stored, which of the operations under way
-/// have taken effect, and how many of the deletions of unknown outcome were needed for it.
+/// Follows all orders at once. A state is the value that is stored, which of the operations under
+/// way have taken effect, and how many of the deletions of unknown outcome were needed for it.
 class Orders {
   constructor() {
     this.open = new Map();
@@ -177,8 +177,10 @@ export function explain({ violations }, history, most = 5) {
       .filter((one) => one.key === key && one.start < operation.end)
       .sort((a, b) => a.start - b.start)
       .slice(-12)
-      .map(({ kind, value, outcome, start, end, node }) =>
-        `    ${start.toFixed(1)}..${end.toFixed(1)} ${kind} ${value ?? ''} ${outcome} ${node ?? ''}`);
+      .map(({ kind, value, outcome, start, end, node }) => {
+        const time = `${start.toFixed(1)}..${end.toFixed(1)}`;
+        return `    ${time} ${kind} ${value ?? ''} ${outcome} ${node ?? ''}`;
+      });
     return [`${invariant} at ${key}: ${what}`, ...near].join('\n');
   }).join('\n');
 }

@@ -7,8 +7,8 @@ import { RecordWatch } from './records.mjs';
 
 const seed = Number(process.env.QUIVER_FAULT_SEED ?? 20261);
 
-/// w3@1-4: 3 is written from 1 to 4; d: deleted; r3, r-: read, nothing found; behind it ? unknown, !
-/// refused, ~ not as it was written.
+/// w3@1-4: 3 is written from 1 to 4; d: deleted; r3, r-: read, nothing found; behind it ? unknown,
+/// ! refused, ~ not as it was written.
 function history(text) {
   return text.trim().split(/\s+/).map((word) => {
     const [, letter, value, start, end, how] = /^([wdr])(\w*|-)@(\d+)-(\d+)([?!~]?)$/.exec(word);

@@ -96,8 +96,8 @@ test('syncs of one server fail', { timeout, skip: noFiu || everything }, async (
   failing.url = b.url;
   failing.mcp_url = b.mcp_url;
   failing.start();
-  // Sooner or later a sync fails: the shard refuses writes from then on, or the server does not even
-  // begin; what was acknowledged is there.
+  // Sooner or later a sync fails: the shard refuses writes from then on, or the server does not
+  // even begin; what was acknowledged is there.
   await until(() => !failing.program.running ||
     [...clients.problems.keys()].some((text) => /sync|input\/output|I\/O/i.test(text)),
   'a failed sync is told', longMs);

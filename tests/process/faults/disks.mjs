@@ -1,5 +1,6 @@
 // Disks that become full or lose their power: a tmpfs, or an ext4 in a file, mounted where only the
-// servers of a test see it. The mounts end with the process that holds them, which ends with the test.
+// servers of a test see it. The mounts end with the process that holds them, which ends with the
+// test.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -23,8 +24,8 @@ export const mounts = {
   },
 };
 
-/// {directory, enter, run(...command)}: `script` mounts something at $1; `enter` are the arguments of
-/// nsenter with which a process sees it.
+/// {directory, enter, run(...command)}: `script` mounts something at $1; `enter` are the arguments
+/// of nsenter with which a process sees it.
 async function mounted(t, script, ...more) {
   const directory = join(tempDir(), 'disk');
   mkdirSync(directory);

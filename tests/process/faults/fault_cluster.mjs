@@ -23,8 +23,8 @@ function etcdArguments(network, members, member) {
   ];
 }
 
-/// The etcds, one on each of the hosts: [{host, label, url, direct, program, start(), status(), isLeader()}];
-/// `url` is for servers, `direct` for the test.
+/// The etcds, one on each of the hosts: [{host, label, url, direct, program, start(), status(),
+/// isLeader()}]; `url` is for servers, `direct` for the test.
 async function makeStores(t, network, hosts) {
   const ports = await freePorts(2 * hosts.length);
   const members = hosts.map((host, i) => ({
@@ -71,8 +71,8 @@ async function makeStores(t, network, hosts) {
   return members;
 }
 
-/// A server of the cluster. `disk`: a mounted place for its data (disks.mjs); `preload`: settings of
-/// its environment.
+/// A server of the cluster. `disk`: a mounted place for its data (disks.mjs); `preload`: settings
+/// of its environment.
 async function makeServer(t, { network, stores, settings, disk, preload = {} }, host) {
   const [http, rpc] = await freePorts(2);
   const bind = network.bindAddress(host);

@@ -10,6 +10,8 @@ import { allUp, operationEnded, placement } from './fault_cluster.mjs';
 import { everything, pond, seed, timeout } from './scenario.mjs';
 import { allIsRight } from './verdict.mjs';
 
+const counted = { collection: 'stones', count_only: true };
+
 /// So much that copying a shard takes seconds at `slowKbit`.
 const slowKbit = 400;
 
@@ -69,13 +71,13 @@ async function assertWhole(cluster, { id, from, to, third }) {
   const [owner] = await placement(cluster.servers, 'stones');
   assert.equal(owner, report.state === 'done' ? to.label : from.label);
   for (const server of cluster.servers) {
-    const { count } = await ask(server, 'vector_scroll', { collection: 'stones', count_only: true });
+    const { count } = await ask(server, 'vector_scroll', counted);
     assert.equal(count, cluster.ballast.length, `I8 through ${server.label}`);
   }
   return report.state;
 }
 
-test('one of those that take part in a move is killed', { timeout, skip: everything }, async (t) => {
+test('one that takes part in a move is killed', { timeout, skip: everything }, async (t) => {
   const cluster = await stones(t);
   const clients = new Clients(cluster.servers, { seed });
   clients.start(3);
@@ -131,7 +133,7 @@ test('an operation is cancelled while it copies', { timeout, skip: everything },
   const [owner] = await placement(cluster.servers, 'stones');
   assert.ok([move.from.label, move.to.label].includes(owner));
   for (const server of cluster.servers) {
-    const { count } = await ask(server, 'vector_scroll', { collection: 'stones', count_only: true });
+    const { count } = await ask(server, 'vector_scroll', counted);
     assert.equal(count, cluster.ballast.length);
   }
 });

@@ -1,5 +1,5 @@
-// A network of real hosts on one machine: each is a network namespace, joined to the others and to the
-// test by a bridge. Needs root, and iproute2; loss needs iptables.
+// A network of real hosts on one machine: each is a network namespace, joined to the others and to
+// the test by a bridge. Needs root, and iproute2; loss needs iptables.
 //
 // Whatever a test leaves behind because it was killed, the next one removes: a bridge carries the
 // process that made it in its alias, and the namespaces carry the bridge in their names.
@@ -15,7 +15,8 @@ const nobody = '02:00:00:00:00:01';
 
 function run(command, args, input) {
   const done = spawnSync(command, args, { input, encoding: 'utf8' });
-  return { ok: done.status === 0, text: done.stdout ?? '', problem: done.stderr ?? `${done.error}` };
+  const { status, stdout, stderr, error } = done;
+  return { ok: status === 0, text: stdout ?? '', problem: stderr ?? `${error}` };
 }
 const ip = (...args) => run('ip', args);
 
@@ -25,7 +26,8 @@ function must(result, what) {
   return result;
 }
 
-/// When the process began, in ticks since the machine did: with its id it names one process for good.
+/// When the process began, in ticks since the machine did: with its id it names one process for
+/// good.
 function begin(pid) {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ')[19];
@@ -48,7 +50,8 @@ function remove(bridge) {
         // It has ended by itself.
       }
     }
-    // The kernel removes what is in a namespace later, and the name of an interface is taken until then.
+    // The kernel removes what is in a namespace later, and the name of an interface is taken until
+    // then.
     ip('link', 'del', name.replace('-', 'v'));
     ip('netns', 'del', name);
   }
@@ -124,7 +127,8 @@ export class Namespaces {
     }
   }
 
-  /// A firewall of the machine may keep bridged hosts apart. A refused connection is one that arrived.
+  /// A firewall of the machine may keep bridged hosts apart. A refused connection is one that
+  /// arrived.
   #probe(names) {
     const { address } = this.host(names.at(-1));
     const knock = ['5', 'bash', '-c', `exec 3<>/dev/tcp/${address}/9`];
@@ -174,7 +178,8 @@ export class Namespaces {
 
   /// All that `name` sends goes at this rate.
   rate(name, kbit) {
-    const args = ['-n', this.host(name).namespace, 'qdisc', 'replace', 'dev', 'eth0', 'root', 'tbf'];
+    const { namespace } = this.host(name);
+    const args = ['-n', namespace, 'qdisc', 'replace', 'dev', 'eth0', 'root', 'tbf'];
     must(run('tc', [...args, 'rate', `${kbit}kbit`, 'burst', '32kbit', 'latency', '800ms']), 'tbf');
   }
 

@@ -1,5 +1,6 @@
-// Troubles of all kinds, one after the other, as a seed says: which, for whom, for how long and after
-// what pause. The same seed makes the same troubles; when they meet a write is the machine's affair.
+// Troubles of all kinds, one after the other, as a seed says: which, for whom, for how long and
+// after what pause. The same seed makes the same troubles; when they meet a write is the machine's
+// affair.
 import { longMs } from '../cluster_support.mjs';
 import { randomSource, until } from '../support.mjs';
 import { attempt } from './calls.mjs';
@@ -8,7 +9,7 @@ import { collection } from './clients.mjs';
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const pick = (random, list) => list[random.below(list.length)];
 
-/// Each begins a trouble and returns how it ends. `random` may be asked before the first await only.
+/// Each trouble: whom it befalls, how it begins and ends; nothing where it cannot be made.
 const troubles = {
   'kill -9 of a server': ({ servers }, random) => {
     const server = pick(random, servers);
@@ -180,7 +181,8 @@ export class Nemesis {
     return counts;
   }
 
-  /// The moves that have not ended when all has healed, waited for; and how those ended that were begun.
+  /// The moves that have not ended when all has healed, waited for; and how those ended that were
+  /// begun.
   async moves() {
     const ids = this.done.map(({ answer }) => answer?.operation_id).filter(Boolean);
     const [server] = this.cluster.servers;

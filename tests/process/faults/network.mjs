@@ -14,7 +14,8 @@ import { ProxyNetwork } from './proxy_network.mjs';
 /// link, rate, lose, delay  of one host, see there
 /// heal()              as if nothing had been
 ///
-/// QUIVER_FAULT_NETWORK=proxies or =namespaces decides which; `needs` are abilities that it must have.
+/// QUIVER_FAULT_NETWORK=proxies or =namespaces decides which; `needs` are abilities that it must
+/// have.
 export function makeNetwork(t, names, { needs = [] } = {}) {
   const wish = process.env.QUIVER_FAULT_NETWORK ?? '';
   const network = choose(names, wish, needs);

@@ -1,6 +1,6 @@
-// Servers that do not reach each other, or their etcd, wholly, one way, slowly or by chance. With one
-// copy of each shard what cannot be reached cannot be served: that must be said, nothing that was
-// acknowledged may be missing, and all must be as before once the network is.
+// Servers that do not reach each other, or their etcd, wholly, one way, slowly or by chance. With
+// one copy of each shard what cannot be reached cannot be served: that must be said, nothing that
+// was acknowledged may be missing, and all must be as before once the network is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from '../support.mjs';

@@ -65,8 +65,8 @@ test('a rolling restart', { timeout, skip: everything }, async (t) => {
     clients.servers = [...cluster.servers];
   }
   await clients.stop();
-  // With one copy the shards of a server that is restarted are away: told as such, and nothing else.
-  // Calls that it was asked for itself as it ended may be cut off.
+  // With one copy the shards of a server that is restarted are away: told as such, and nothing
+  // else. Calls that it was asked for itself as it ended may be cut off.
   const told = /^unavailable|^deadline_exceeded|^network/;
   const strange = [...clients.problems.keys()].filter((text) => !told.test(text));
   assert.deepEqual(strange, []);

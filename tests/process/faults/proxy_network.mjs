@@ -1,8 +1,9 @@
-// A network of processes of one machine that are reached by proxies: each host has an address at which
-// it listens and one that it gives to others, where a proxy takes the connections. It tells by the
-// socket of a connection which host has made it, and holds back, delays or slows down each direction.
-// Needs no rights. A connection through a cut is accepted by the proxy and says nothing, where a
-// real network would not answer at all; loss shows as what it does to TCP, pieces that come late.
+// A network of processes of one machine that are reached by proxies: each host has an address at
+// which it listens and one that it gives to others, where a proxy takes the connections. It tells
+// by the socket of a connection which host has made it, and holds back, delays or slows down each
+// direction. Needs no rights. A connection through a cut is accepted by the proxy and says nothing,
+// where a real network would not answer at all; loss shows as what it does to TCP, pieces that come
+// late.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';

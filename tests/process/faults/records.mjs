@@ -1,6 +1,6 @@
-// What the coordination store says of shards while a test runs: I9 and I10 as far as its records show
-// them. Who is primary in a term stays so, terms do not go back, the primary is in sync, and who is in
-// sync is a copy.
+// What the coordination store says of shards while a test runs: I9 and I10 as far as its records
+// show them. Who is primary in a term stays so, terms do not go back, the primary is in sync, and
+// who is in sync is a copy.
 
 const encode = (text) => Buffer.from(text).toString('base64');
 const decode = (text) => Buffer.from(text, 'base64').toString();

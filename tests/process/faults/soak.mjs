@@ -1,6 +1,6 @@
-// The long storm that `make soak` runs: SOAK_MINUTES (30) of troubles over SOAK_SERVERS (5) servers and
-// three etcds, 8 writers and 4 readers, SOAK_COPIES (1) of each shard. SOAK_SEED repeats the choices
-// of a run.
+// The long storm that `make soak` runs: SOAK_MINUTES (30) of troubles over SOAK_SERVERS (5) servers
+// and three etcds, 8 writers and 4 readers, SOAK_COPIES (1) of each shard. SOAK_SEED repeats the
+// choices of a run.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { storm } from './storm.mjs';

@@ -15,8 +15,8 @@ async function scrollAll(server) {
   }
 }
 
-/// I7 and I8 as far as clients see them: every server lists the same points, each once, and counts as
-/// many. The values by key.
+/// I7 and I8 as far as clients see them: every server lists the same points, each once, and counts
+/// as many. The values by key.
 export async function sameEverywhere(servers) {
   let first;
   for (const server of servers) {
@@ -34,8 +34,8 @@ export async function sameEverywhere(servers) {
 
 const distance = (a, b) => a.reduce((sum, x, i) => sum + (x - b[i]) ** 2, 0);
 
-/// I11: the share of the ten nearest that searches without `exact` find, by brute force over `values`;
-/// and I3 for vectors: each hit's is that of its value.
+/// I11: the share of the ten nearest that searches without `exact` find, by brute force over
+/// `values`; and I3 for vectors: each hit's is that of its value.
 export async function recall(servers, values, { seed = 1, queries = 50 } = {}) {
   const { next } = randomSource(seed);
   const stored = [...values].map(([id, value]) => ({ id, vector: vectorOf(value) }));
