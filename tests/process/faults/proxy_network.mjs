@@ -21,29 +21,37 @@ function socketName(address, port) {
   return `${bytes.map((byte) => hex(byte, 2)).join('')}:${hex(port, 4)}`;
 }
 
-/// The inode of the other end of a connection that was accepted here, '' if it is gone already.
-function inodeOfPeer(socket) {
-  const peer = socketName(socket.remoteAddress, socket.remotePort);
-  const here = socketName(socket.localAddress, socket.localPort);
+/// The inodes of the other ends of connections that were accepted here, by both ends' names. One
+/// look takes the kernel milliseconds, so that it is for all of them.
+function inodesOfPeers() {
+  const inodes = new Map();
   for (const line of readFileSync('/proc/net/tcp', 'latin1').split('\n')) {
     const fields = line.trim().split(/\s+/);
-    if (fields[1] === peer && fields[2] === here) return fields[9];
+    inodes.set(`${fields[1]} ${fields[2]}`, fields[9]);
   }
-  return '';
+  return inodes;
 }
 
-function hasSocket(pid, inode) {
+/// The names of a connection's ends, the caller's first.
+const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }) =>
+  `${socketName(remoteAddress, remotePort)} ${socketName(localAddress, localPort)}`;
+
+/// The inodes of a process's sockets.
+function socketsOf(pid) {
+  const inodes = [];
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
       try {
-        return readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;
+        const [, inode] = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? [];
+        if (inode) inodes.push(inode);
       } catch {
-        return false;
+        // It was closed meanwhile.
       }
-    });
+    }
   } catch {
-    return false;
+    // The process has ended.
   }
+  return inodes;
 }
 
 /// The way from one host to another, for all connections.
@@ -88,6 +96,7 @@ class Direction {
   constructor(source, sink, link) {
     Object.assign(this, { source, sink, link });
     link.directions.add(this);
+    this.stopped = false;
     source.on('data', (bytes) => this.#take({ bytes }));
     source.on('end', () => this.#take({ end: true }));
     source.on('error', () => this.#take({ reset: true }));
@@ -96,6 +105,15 @@ class Direction {
       this.go();
     });
     sink.on('close', () => this.stop());
+  }
+
+  /// From now on it goes this way.
+  take(link) {
+    this.link.directions.delete(this);
+    this.link = link;
+    if (this.stopped) return;
+    link.directions.add(this);
+    this.go();
   }
 
   #take(piece) {
@@ -137,6 +155,7 @@ class Direction {
 
   /// The sink is closed: whoever still sends is told so, by the way back.
   stop() {
+    this.stopped = true;
     clearTimeout(this.timer);
     this.link.directions.delete(this);
     this.queue = [];
@@ -156,6 +175,9 @@ export class ProxyNetwork {
     this.links = new Map();
     this.listeners = [];
     this.sockets = new Set();
+    this.connections = new Set();
+    this.fresh = [];
+    this.calm = true;
     for (const [i, name] of names.entries()) {
       const last = i + 1;
       this.hosts.set(name, { own: `127.0.77.${last}`, shown: `127.0.78.${last}`, pids: new Set() });
@@ -206,13 +228,27 @@ export class ProxyNetwork {
     this.listeners.push(listener);
   }
 
-  #callerOf(socket) {
-    const inode = inodeOfPeer(socket);
-    if (!inode) return undefined;
+  /// Finds out who has made these connections. Who is gone again is nobody's.
+  #attribute(connections) {
+    if (connections.length === 0) return;
+    const inodes = inodesOfPeers();
+    const hosts = new Map();
     for (const [name, { pids }] of this.hosts) {
-      for (const pid of pids) if (hasSocket(pid, inode)) return name;
+      for (const pid of pids) for (const inode of socketsOf(pid)) hosts.set(inode, name);
     }
-    return undefined;
+    for (const connection of connections) {
+      connection.from = hosts.get(inodes.get(connection.ends));
+      if (connection.from === undefined) continue;
+      const { from, to, forth, back } = connection;
+      forth?.take(this.#link(from, to));
+      back?.take(this.#link(to, from));
+    }
+  }
+
+  /// Before anything is wrong with the network nobody asks who has made a connection.
+  #beginTrouble() {
+    this.calm = false;
+    this.#attribute([...this.connections].filter(({ from }) => from === undefined));
   }
 
   #keep(socket) {
@@ -222,34 +258,49 @@ export class ProxyNetwork {
     socket.on('close', () => this.sockets.delete(socket));
   }
 
+  /// Who has made a connection while there are troubles; of several that come at once together.
+  async #callerOf(connection) {
+    this.fresh.push(connection);
+    if (this.fresh.length === 1) {
+      this.looking = new Promise((done) => setTimeout(done, 10)).then(() => {
+        this.#attribute(this.fresh.splice(0));
+      });
+    }
+    await this.looking;
+  }
+
   async #accept(caller, to, own, port) {
     this.#keep(caller);
-    const from = this.#callerOf(caller);
-    if (from === undefined) {
-      caller.resetAndDestroy();
-      return;
-    }
-    const there = this.#link(from, to);
-    const back = this.#link(to, from);
-    while (there.cut || back.cut) await Promise.all([there.open(), back.open()]);
+    const connection = { caller, to, ends: endsOf(caller) };
+    this.connections.add(connection);
+    caller.on('close', () => this.connections.delete(connection));
+    if (!this.calm) await this.#callerOf(connection);
+    const ways = () => [this.#link(connection.from ?? '', to), this.#link(to, connection.from ?? '')];
+    while (ways().some(({ cut }) => cut)) await Promise.all(ways().map((way) => way.open()));
+    if (caller.destroyed) return;
     const called = connect({ host: own, port, allowHalfOpen: true });
     const refuse = () => caller.resetAndDestroy();
     called.once('error', refuse);
     this.#keep(called);
     called.once('connect', () => {
       called.off('error', refuse);
-      const forth = new Direction(caller, called, there);
-      forth.back = new Direction(called, caller, back);
-      forth.back.back = forth;
+      const [there, back] = ways();
+      connection.forth = new Direction(caller, called, there);
+      connection.back = new Direction(called, caller, back);
+      connection.forth.back = connection.back;
+      connection.back.back = connection.forth;
       caller.resume();
     });
   }
 
   /// What `from` sends to `to` stays where it is until it is healed.
   cut(from, to) {
-    if (from !== to) this.#link(from, to).change({ cut: true });
+    if (from === to) return;
+    this.#beginTrouble();
+    this.#link(from, to).change({ cut: true });
   }
   #all(name, settings) {
+    this.#beginTrouble();
     for (const other of this.hosts.keys()) {
       if (other !== name) this.#link(name, other).change(settings);
     }
@@ -261,11 +312,13 @@ export class ProxyNetwork {
     this.#all(name, { kbit });
   }
   lose(name, share) {
+    this.#beginTrouble();
     for (const other of this.hosts.keys()) {
       if (other !== name) this.#link(other, name).change({ loss: share });
     }
   }
   heal() {
+    this.calm = true;
     for (const link of this.links.values()) {
       if (!link.isCalm) link.change({ cut: false, delayMs: 0, kbit: 0, loss: 0 });
     }
