@@ -108,22 +108,32 @@ const troubles = {
     const { label, disk } = pick(random, small);
     return { who: label, begin: () => disk.fill(), end: () => disk.free() };
   },
-  'a shard moves': ({ servers, shards }, random) => {
-    const args = { collection, shard: random.below(shards), to: pick(random, servers).label };
-    const server = pick(random, servers);
-    return {
-      who: `${args.shard} to ${args.to}`,
-      beside: true,
-      begin: () => attempt(server, 'cluster_move_shard', args),
-      end: () => {},
-    };
-  },
 };
 
-/// Makes troubles until its time is over, one at a time; a move goes on beside the next one.
+/// Somebody asks for a shard to go from where it is to another server.
+function move({ servers, shards }, random) {
+  const shard = random.below(shards);
+  const asked = pick(random, servers);
+  const step = 1 + random.below(servers.length - 1);
+  const begin = async () => {
+    const shown = await attempt(asked, 'cluster_get_shard_distribution', { collection });
+    const owner = shown.value?.shards[shard].copies[0].node;
+    const at = servers.findIndex(({ label }) => label === owner);
+    if (at < 0) return shown;
+    const to = servers[(at + step) % servers.length].label;
+    return await attempt(asked, 'cluster_move_shard', { collection, shard, to });
+  };
+  return { name: 'a shard moves', who: `${shard}, asked through ${asked.label}`, begin };
+}
+
+/// So often a shard moves beside a trouble.
+const movesShare = 0.4;
+
+/// Makes troubles until its time is over, one at a time, some of them beside a move.
 export class Nemesis {
-  /// What was done, when, and how each call for a move was answered.
+  /// What was done and when; of moves the operation, if one was begun.
   done = [];
+  refusedMoves = 0;
 
   /// `cluster` with `shards`, the number of shards of the collection.
   constructor(cluster, { seed, shortestMs = 500, longestMs = 5000, say = () => {} }) {
@@ -142,19 +152,33 @@ export class Nemesis {
     return this.shortestMs + this.random.below(this.longestMs - this.shortestMs);
   }
 
+  #tell(entry) {
+    entry.at = new Date().toISOString();
+    this.done.push(entry);
+    const lasts = entry.ms === undefined ? '' : ` for ${entry.ms} ms`;
+    this.say(`${entry.at} ${entry.name}: ${entry.who}${lasts}`);
+    return entry;
+  }
+
+  async #move() {
+    const { name, who, begin } = move(this.cluster, this.random);
+    const entry = this.#tell({ name, who });
+    const answer = await begin();
+    entry.operation = answer.value?.operation_id;
+    if (!entry.operation) this.refusedMoves += 1;
+  }
+
   /// For so many milliseconds, or `most` troubles. All has healed when it returns.
   async run({ ms = Infinity, most = Infinity }) {
     const until = Date.now() + ms;
     try {
       while (Date.now() < until && this.done.length < most) {
-        const { name, who, begin, end, beside } = this.#next();
+        if (this.random.next() < movesShare) await this.#move();
+        const { name, who, begin, end } = this.#next();
         const [lasts, rests] = [this.#some(), this.#some()];
-        const entry = { name, who, at: new Date().toISOString(), ms: beside ? 0 : lasts };
-        this.done.push(entry);
-        this.say(`${entry.at} ${name}: ${who}${beside ? '' : ` for ${lasts} ms`}`);
-        const answer = await begin();
-        if (beside) entry.answer = answer?.value ?? answer?.code;
-        else await pause(lasts);
+        this.#tell({ name, who, ms: lasts });
+        await begin();
+        await pause(lasts);
         await end();
         await pause(rests);
       }
@@ -184,9 +208,9 @@ export class Nemesis {
   /// The moves that have not ended when all has healed, waited for; and how those ended that were
   /// begun.
   async moves() {
-    const ids = this.done.map(({ answer }) => answer?.operation_id).filter(Boolean);
+    const ids = this.done.map(({ operation }) => operation).filter(Boolean);
     const [server] = this.cluster.servers;
-    const outcomes = { done: 0, failed: 0, stuck: [] };
+    const outcomes = { done: 0, failed: 0, refused: this.refusedMoves, stuck: [] };
     for (const id of ids) {
       try {
         const ended = await until(async () => {

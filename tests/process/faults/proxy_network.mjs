@@ -275,7 +275,10 @@ export class ProxyNetwork {
     this.connections.add(connection);
     caller.on('close', () => this.connections.delete(connection));
     if (!this.calm) await this.#callerOf(connection);
-    const ways = () => [this.#link(connection.from ?? '', to), this.#link(to, connection.from ?? '')];
+    const ways = () => {
+      const { from = '' } = connection;
+      return [this.#link(from, to), this.#link(to, from)];
+    };
     while (ways().some(({ cut }) => cut)) await Promise.all(ways().map((way) => way.open()));
     if (caller.destroyed) return;
     const called = connect({ host: own, port, allowHalfOpen: true });
