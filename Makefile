@@ -3,7 +3,8 @@
 JOBS ?= 2
 RUN_ARGS ?=
 
-.PHONY: help setup build run test conformance lint bench demo coverage asan tsan fuzz clean
+.PHONY: help setup build run test conformance lint bench demo coverage asan tsan fuzz faults soak \
+  clean
 
 help:
 	@echo 'make run       install what is missing, build, start the server on 127.0.0.1:7600'
@@ -16,6 +17,8 @@ help:
 	@echo 'make coverage  line coverage of every room; core, storage, service need 95 %'
 	@echo 'make asan tsan the tests under sanitizers'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS (60)'
+	@echo 'make faults    every scenario of failing networks, disks, servers and etcds'
+	@echo 'make soak      random troubles over five servers for SOAK_MINUTES (30)'
 	@echo 'make clean     remove build/'
 
 setup:
@@ -65,6 +68,14 @@ asan tsan:
 
 fuzz:
 	@scripts/fuzz
+
+faults: build
+	@scripts/setup test
+	@scripts/faults
+
+soak: build
+	@scripts/setup test
+	@scripts/soak
 
 clean:
 	@rm -rf build
