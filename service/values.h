@@ -75,8 +75,7 @@ struct ValueType<Filter> {
 /// The grammar in one breath; docs/filters.md has the rest.
 inline constexpr std::string_view kFilterDoc =
     R"(On metadata, e.g. {"lang":"rust","year":{"$gte":2024},"tag":{"$in":["a","b"]}}. )"
-    "Operators: $eq $ne $gt $gte $lt $lte $in $nin $exists $prefix; combine with $and $or $nor "
-    "$not; dates are RFC 3339 strings";
+    "Operators: $eq $ne $gt $gte $lt $lte $in $nin $exists; combine with $and $or $not";
 inline constexpr std::string_view kFilterAgainDoc = "As in memory_search";
 
 template <>
