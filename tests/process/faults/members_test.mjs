@@ -38,7 +38,9 @@ test('the first server of all dies for good and is removed', { timeout, skip: ev
     assert.equal((await first.program.exit()).code, 1);
     assert.match(first.log(), /was removed/);
 
-    await ask(c, 'collection_create', { name: collection, dimension, shards: 4 });
+    await ask(c, 'collection_create', {
+      name: collection, dimension, shards: 4, metric: 'euclidean',
+    });
     const owners = new Set(await placement([b, c], collection));
     assert.deepEqual([...owners].sort(), [b.label, c.label]);
     const later = new Clients([b, c], { seed: seed + 1, keys: 20 });
