@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <limits>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
-#include "core/payload.h"
+#include "cluster/write_resolution.h"
 
 namespace quiver::cluster {
 namespace {
@@ -21,15 +19,6 @@ constexpr Term kOnlyTerm{1};
 constexpr std::size_t kGroupWritesMax = 256;
 // How often a waiting writer looks whether its caller has gone away.
 constexpr std::chrono::milliseconds kCancelPoll{20};
-// Points that are read at once to see what an update makes of them: up to a megabyte each.
-constexpr std::size_t kUpdatesPerRead = 64;
-// Ids of one log entry of an erasure by filter: what it matches knows no bound, an entry does.
-constexpr std::size_t kErasePartBytes = std::size_t{4} << 20;
-
-const UpdatePayload* update_of(const WriteRequest& request) {
-  const auto* mutation = std::get_if<Mutation>(&request);
-  return mutation == nullptr ? nullptr : std::get_if<UpdatePayload>(mutation);
-}
 
 /// For writers of entries that are in the log and that the state did not take: they take effect
 /// with the next open.
@@ -38,70 +27,6 @@ Error stored_only(const Error& cause) {
           "the write was stored, and takes effect when the shard works again, but cannot be shown "
           "before: " +
               cause.message};
-}
-
-/// Whether every point can hold what the update makes of its payload.
-Status check_update(const storage::Shard& shard, const UpdatePayload& update) {
-  const Projection wanted{.payload = true, .text = true, .vector = false};
-  const std::span<const PointId> ids(update.ids);
-  for (std::size_t start = 0; start < ids.size(); start += kUpdatesPerRead) {
-    const auto part = ids.subspan(start, std::min(kUpdatesPerRead, ids.size() - start));
-    QV_TRY(const auto points, shard.get(part, wanted));
-    for (const auto& point : points) {
-      QV_CHECK(check_payload(updated_payload(point.payload, update),
-                             point.text ? point.text->size() : 0,
-                             "point " + point.id.display() + " after the update"));
-    }
-  }
-  return Done{};
-}
-
-std::vector<ErasePoints> in_parts(std::vector<PointId> ids) {
-  std::vector<ErasePoints> parts(1);
-  std::uint64_t before = 0;
-  std::size_t bytes = 0;
-  for (auto& id : ids) {
-    const std::size_t more = id.key().size() + sizeof(std::uint16_t);
-    if (bytes + more > kErasePartBytes) {
-      before += parts.back().ids.size();
-      parts.push_back({{}, before});
-      bytes = 0;
-    }
-    bytes += more;
-    parts.back().ids.push_back(std::move(id));
-  }
-  return parts;
-}
-
-/// Ids of the points that a mutation changes, if they are there.
-std::vector<PointId> ids_of(const Mutation& mutation) {
-  if (const auto* upsert = std::get_if<UpsertPoints>(&mutation)) {
-    std::vector<PointId> ids;
-    ids.reserve(upsert->points.size());
-    for (const auto& point : upsert->points) ids.push_back(point.id);
-    return ids;
-  }
-  return std::visit(
-      [](const auto& other) -> std::vector<PointId> {
-        if constexpr (requires { other.ids; }) return other.ids;
-        return {};
-      },
-      mutation);
-}
-
-/// Whether what is stored is as expected.
-Result<bool> holds(const storage::Shard& shard, const std::vector<Expectation>& expected) {
-  std::vector<PointId> ids;
-  ids.reserve(expected.size());
-  for (const auto& expectation : expected) ids.push_back(expectation.id);
-  const Projection wanted{.payload = true, .text = true, .vector = false};
-  QV_TRY(const auto points, shard.get(ids, wanted));
-  std::map<PointId, PointDigest> there;
-  for (const auto& point : points) there.emplace(point.id, digest_of(point));
-  return std::all_of(expected.begin(), expected.end(), [&](const Expectation& expectation) {
-    const auto found = there.find(expectation.id);
-    return found == there.end() ? !expectation.digest : expectation.digest == found->second;
-  });
 }
 
 Error gone() {
@@ -259,15 +184,13 @@ void LocalReplica::resolve(Pending& pending) {
       pending.result = std::move(fits).error();
     }
   } else if (const auto* matching = std::get_if<EraseMatching>(&pending.request)) {
-    auto ids = shard_->ids_matching(CallContext{}, matching->filter,
-                                    std::numeric_limits<std::size_t>::max());
-    if (!ids.ok()) {
-      pending.result = std::move(ids).error();
+    auto parts = erasures(*shard_, matching->filter);
+    if (!parts.ok()) {
+      pending.result = std::move(parts).error();
       return;
     }
-    auto parts = in_parts(std::move(ids).value());
-    if (parts.size() > 1) return commit_parts(pending, std::move(parts));
-    pending.request = Mutation{std::move(parts.front())};
+    if (parts->size() > 1) return commit_parts(pending, std::move(parts).value());
+    pending.request = Mutation{std::move(parts->front())};
   } else if (auto* conditional = std::get_if<UpsertIf>(&pending.request)) {
     const auto as_expected = holds(*shard_, conditional->expected);
     if (!as_expected.ok()) {

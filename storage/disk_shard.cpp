@@ -207,11 +207,25 @@ DiskShard::~DiskShard() {
   }
 }
 
-Status DiskShard::append(std::span<const LogEntry> entries) {
-  if (writer_->mark().next_slot > std::numeric_limits<std::uint32_t>::max() - kSlotReserve) {
-    return Error{ErrorCode::ResourceExhausted,
-                 "the shard has given out all its slots; copy its points to a new collection"};
+Status DiskShard::check_slots() const {
+  if (writer_->next_slot() <= std::numeric_limits<std::uint32_t>::max() - kSlotReserve) {
+    return Done{};
   }
+  return Error{ErrorCode::ResourceExhausted,
+               "the shard has given out all its slots; copy its points to a new collection"};
+}
+
+Status DiskShard::check_append(const Mutation& mutation) const {
+  QV_CHECK(check_slots());
+  return check_mutation(state_->spec, mutation);
+}
+
+Status DiskShard::append_encoded(std::span<const EncodedEntry* const> entries) {
+  return log_->append_encoded(entries);
+}
+
+Status DiskShard::append(std::span<const LogEntry> entries) {
+  QV_CHECK(check_slots());
   for (const auto& entry : entries) QV_CHECK(check_mutation(state_->spec, entry.mutation));
   return log_->append(entries);
 }
@@ -267,6 +281,26 @@ Result<std::vector<MutationResult>> DiskShard::apply_through(Seq committed) {
 
 Result<std::vector<LogEntry>> DiskShard::read_log(Seq from, std::size_t max_bytes) const {
   return log_->read(from, max_bytes);
+}
+
+Result<std::vector<EncodedEntry>> DiskShard::read_encoded(Seq from, std::size_t max_bytes) const {
+  return log_->read_encoded(from, max_bytes);
+}
+
+Seq DiskShard::log_first() const {
+  return log_->first();
+}
+
+void DiskShard::keep_log_from(Seq seq) {
+  writer_->keep_log_from(seq);
+}
+
+Status DiskShard::store_replica(const ReplicaState& state) {
+  return write_replica_file(directory_, state);
+}
+
+Result<ReplicaState> DiskShard::replica() const {
+  return read_replica_file(directory_);
 }
 
 bool DiskShard::heals_when_opened() const {

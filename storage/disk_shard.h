@@ -47,11 +47,18 @@ class DiskShard final : public Shard {
   ~DiskShard() override;
 
   Status append(std::span<const LogEntry> entries) override;
+  Status append_encoded(std::span<const EncodedEntry* const> entries) override;
+  Status check_append(const Mutation& mutation) const override;
   Status truncate_after(Seq last) override;
   LogPosition tail() const override;
   Seq applied() const override;
   Result<std::vector<MutationResult>> apply_through(Seq committed) override;
   Result<std::vector<LogEntry>> read_log(Seq from, std::size_t max_bytes) const override;
+  Result<std::vector<EncodedEntry>> read_encoded(Seq from, std::size_t max_bytes) const override;
+  Seq log_first() const override;
+  void keep_log_from(Seq seq) override;
+  Status store_replica(const ReplicaState& state) override;
+  Result<ReplicaState> replica() const override;
   bool heals_when_opened() const override;
   std::optional<MutationResult> find_request(const RequestId& id) const override;
 
@@ -79,6 +86,7 @@ class DiskShard final : public Shard {
   Status load_slots(const StateMark& mark);
   Status load_index(ShardEnvironment& environment);
   Status insert_missing(const SlotSet& missing);
+  Status check_slots() const;
   LogPosition applied_position() const;
   void publish_applied(LogPosition applied);
 

@@ -187,6 +187,24 @@ Result<Header> check_entry(Seq expected, std::string_view bytes) {
   return header;
 }
 
+void put_header(ByteWriter& out, LogPosition position, const RequestId& request) {
+  out.number(kEntryVersion);
+  out.number(position.term);
+  out.number(position.seq);
+  out.raw(request.bytes.data(), request.bytes.size());
+}
+
+/// With the checksum behind it.
+Result<std::string> sealed(ByteWriter& out) {
+  out.number(stable_hash(out.out()));
+  if (out.out().size() > kLogEntryBytesMax) {
+    return Error{ErrorCode::InvalidArgument,
+                 "a write of " + std::to_string(out.out().size()) + " bytes; at most " +
+                     std::to_string(kLogEntryBytesMax) + " fit: send fewer points at once"};
+  }
+  return out.take();
+}
+
 }  // namespace
 
 Result<std::string> encode_mutation(const Mutation& mutation) {
@@ -204,18 +222,22 @@ Result<Mutation> decode_mutation(std::string_view bytes) {
 
 Result<std::string> encode_log_entry(const LogEntry& entry) {
   ByteWriter out;
-  out.number(kEntryVersion);
-  out.number(entry.term);
-  out.number(entry.seq);
-  out.raw(entry.request_id.bytes.data(), entry.request_id.bytes.size());
+  put_header(out, {entry.term, entry.seq}, entry.request_id);
   QV_CHECK(put_mutation(out, entry.mutation));
-  out.number(stable_hash(out.out()));
-  if (out.out().size() > kLogEntryBytesMax) {
-    return Error{ErrorCode::InvalidArgument,
-                 "a write of " + std::to_string(out.out().size()) + " bytes; at most " +
-                     std::to_string(kLogEntryBytesMax) + " fit: send fewer points at once"};
-  }
-  return out.take();
+  return sealed(out);
+}
+
+Result<std::string> encode_log_entry(LogPosition position, const RequestId& request,
+                                     std::string_view mutation) {
+  ByteWriter out;
+  put_header(out, position, request);
+  out.raw(mutation.data(), mutation.size());
+  return sealed(out);
+}
+
+Result<EncodedEntry> encoded_entry(Seq expected, std::string bytes) {
+  QV_TRY(const auto header, check_entry(expected, bytes));
+  return EncodedEntry{header.term, expected, header.request_id, std::move(bytes)};
 }
 
 Result<LogEntry> decode_log_entry(Seq expected, std::string_view bytes) {

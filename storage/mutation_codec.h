@@ -22,10 +22,23 @@ Result<Mutation> decode_mutation(std::string_view bytes);
 ///
 /// Errors: as encode_mutation(); InvalidArgument above kLogEntryBytesMax.
 Result<std::string> encode_log_entry(const LogEntry& entry);
+/// The same of a mutation that encode_mutation() made.
+Result<std::string> encode_log_entry(LogPosition position, const RequestId& request,
+                                     std::string_view mutation);
 /// Errors: Corruption if the checksum or the layout is wrong, FailedPrecondition for a newer
 /// version; the message names `expected`, the position under which the bytes were found.
 Result<LogEntry> decode_log_entry(Seq expected, std::string_view bytes);
 /// Only the term, after a check of the whole entry.
 Result<Term> log_entry_term(Seq expected, std::string_view bytes);
+
+/// An entry in the bytes that the log stores, which are the same on every copy.
+struct EncodedEntry {
+  Term term{0};
+  Seq seq{0};
+  RequestId request_id;
+  std::string bytes;
+};
+/// After a check of the whole entry. Errors: as decode_log_entry().
+Result<EncodedEntry> encoded_entry(Seq expected, std::string bytes);
 
 }  // namespace quiver::storage

@@ -25,6 +25,8 @@ struct Options {
   std::uint64_t log_entries_kept = 100'000;
   /// Bytes of these entries kept at most; request ids outlive the entries that this drops.
   std::uint64_t log_bytes_kept = std::uint64_t{64} << 20;
+  /// The same for entries that another copy still needs: one that needs more is filled anew.
+  std::uint64_t log_bytes_pinned = std::uint64_t{512} << 20;
 };
 
 }  // namespace quiver::storage

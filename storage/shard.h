@@ -14,8 +14,10 @@
 #include "core/filter.h"
 #include "core/mutation.h"
 #include "core/point.h"
+#include "storage/mutation_codec.h"
 #include "storage/options.h"
 #include "storage/payload_index.h"
+#include "storage/replica_file.h"
 
 namespace quiver::storage {
 
@@ -70,6 +72,12 @@ class Shard {
   /// store, naming the point (nothing is appended then); ResourceExhausted when the disk is full or
   /// the shard has no slots left; Unavailable after a failed sync.
   virtual Status append(std::span<const LogEntry> entries) = 0;
+  /// The same for entries in the bytes that the log stores; each was checked by check_append().
+  virtual Status append_encoded(std::span<const EncodedEntry* const> entries) = 0;
+  /// Whether an entry with this mutation could be appended. From any thread.
+  ///
+  /// Errors: InvalidArgument and ResourceExhausted as append().
+  virtual Status check_append(const Mutation& mutation) const = 0;
   /// Forgets entries behind `last`. Errors: FailedPrecondition if last < applied().
   virtual Status truncate_after(Seq last) = 0;
   virtual LogPosition tail() const = 0;
@@ -85,6 +93,17 @@ class Shard {
   ///
   /// Errors: FailedPrecondition if `from` is no longer kept; Corruption naming a damaged entry.
   virtual Result<std::vector<LogEntry>> read_log(Seq from, std::size_t max_bytes) const = 0;
+  /// The same in the bytes that the log stores.
+  virtual Result<std::vector<EncodedEntry>> read_encoded(Seq from, std::size_t max_bytes) const = 0;
+  /// The oldest entry that is kept; the one behind tail() if there is none.
+  virtual Seq log_first() const = 0;
+  /// Entries from `seq` on stay in the log for the sake of other copies, up to
+  /// Options::log_bytes_pinned. From any thread.
+  virtual void keep_log_from(Seq seq) = 0;
+  /// Durable on return; from the thread of append(). Errors: as write_replica_file().
+  virtual Status store_replica(const ReplicaState& state) = 0;
+  /// Errors: as read_replica_file(): NotFound for a copy that was always the only one.
+  virtual Result<ReplicaState> replica() const = 0;
   /// Whether the shard refuses writes because the disk was full, and there is room now to open it
   /// anew. Cheap while it takes writes.
   virtual bool heals_when_opened() const = 0;

@@ -30,7 +30,7 @@ Error missing(Seq seq) {
   return {ErrorCode::Corruption, "log entry " + text(seq) + " is missing"};
 }
 
-Status check_follows(LogPosition tail, const LogEntry& entry) {
+Status check_follows(LogPosition tail, LogPosition entry) {
   if (entry.seq != next(tail.seq)) {
     return Error{
         ErrorCode::InvalidArgument,
@@ -97,12 +97,30 @@ Status ShardLog::append(std::span<const LogEntry> entries) {
   rocksdb::WriteBatch batch;
   LogPosition end = tail();
   for (const auto& entry : entries) {
-    QV_CHECK(check_follows(end, entry));
+    QV_CHECK(check_follows(end, {entry.term, entry.seq}));
     QV_TRY(const auto bytes, encode_log_entry(entry));
     QV_CHECK(check_rocks(batch.Put(handle(rocks_, Column::Log), key_of(entry.seq), bytes),
                          "append to the log"));
     end = {entry.term, entry.seq};
   }
+  return write_appended(batch, end);
+}
+
+Status ShardLog::append_encoded(std::span<const EncodedEntry* const> entries) {
+  if (entries.empty()) return Done{};
+  QV_CHECK(check_writable());
+  rocksdb::WriteBatch batch;
+  LogPosition end = tail();
+  for (const auto* entry : entries) {
+    QV_CHECK(check_follows(end, {entry->term, entry->seq}));
+    QV_CHECK(check_rocks(batch.Put(handle(rocks_, Column::Log), key_of(entry->seq), entry->bytes),
+                         "append to the log"));
+    end = {entry->term, entry->seq};
+  }
+  return write_appended(batch, end);
+}
+
+Status ShardLog::write_appended(rocksdb::WriteBatch& batch, LogPosition end) {
   if (auto written = write(batch, "append to the log"); !written.ok()) {
     mark_.store_refusal_behind(tail().seq);
     return written;
@@ -181,7 +199,7 @@ Result<ShardLog::Stored> ShardLog::read(Seq seq) const {
   return Stored{std::move(entry), bytes.size()};
 }
 
-Result<std::vector<LogEntry>> ShardLog::read(Seq from, std::size_t max_bytes) const {
+Status ShardLog::each_from(Seq from, std::size_t max_bytes, const Visit& visit) const {
   const Seq last = tail().seq;
   const std::unique_ptr<rocksdb::Iterator> it(
       rocks_.db().NewIterator({}, handle(rocks_, Column::Log)));
@@ -190,7 +208,6 @@ Result<std::vector<LogEntry>> ShardLog::read(Seq from, std::size_t max_bytes) co
         ErrorCode::FailedPrecondition,
         "log entry " + text(from) + " is no longer kept: the log begins at " + text(first())};
   }
-  std::vector<LogEntry> entries;
   std::size_t bytes = 0;
   it->Seek(key_of(from));
   for (Seq seq = from; seq <= last; seq = next(seq), it->Next()) {
@@ -199,10 +216,29 @@ Result<std::vector<LogEntry>> ShardLog::read(Seq from, std::size_t max_bytes) co
       return missing(seq);
     }
     bytes += it->value().size();
-    if (!entries.empty() && bytes > max_bytes) break;
-    QV_TRY(auto entry, decode_log_entry(seq, it->value().ToStringView()));
-    entries.push_back(std::move(entry));
+    if (seq != from && bytes > max_bytes) break;
+    QV_CHECK(visit(seq, it->value().ToStringView()));
   }
+  return Done{};
+}
+
+Result<std::vector<LogEntry>> ShardLog::read(Seq from, std::size_t max_bytes) const {
+  std::vector<LogEntry> entries;
+  QV_CHECK(each_from(from, max_bytes, [&](Seq seq, std::string_view bytes) -> Status {
+    QV_TRY(auto entry, decode_log_entry(seq, bytes));
+    entries.push_back(std::move(entry));
+    return Done{};
+  }));
+  return entries;
+}
+
+Result<std::vector<EncodedEntry>> ShardLog::read_encoded(Seq from, std::size_t max_bytes) const {
+  std::vector<EncodedEntry> entries;
+  QV_CHECK(each_from(from, max_bytes, [&](Seq seq, std::string_view bytes) -> Status {
+    QV_TRY(auto entry, encoded_entry(seq, std::string(bytes)));
+    entries.push_back(std::move(entry));
+    return Done{};
+  }));
   return entries;
 }
 

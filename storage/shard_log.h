@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -9,6 +10,7 @@
 #include "core/mutation.h"
 #include "core/mutex.h"
 #include "core/result.h"
+#include "storage/mutation_codec.h"
 #include "storage/rocks.h"
 #include "storage/tail_mark.h"
 
@@ -38,6 +40,7 @@ class ShardLog {
   /// Errors: InvalidArgument on a gap, an older term or an entry that cannot be stored;
   /// ResourceExhausted when the disk is full; Unavailable after any failed write.
   Status append(std::span<const LogEntry> entries);
+  Status append_encoded(std::span<const EncodedEntry* const> entries);
   /// Forgets the entries behind `last`, durably. `applied` is the position of the state.
   ///
   /// Errors: FailedPrecondition if last < applied.seq; else as append().
@@ -60,6 +63,7 @@ class ShardLog {
   ///
   /// Errors: FailedPrecondition if `from` was trimmed; Corruption naming the entry.
   Result<std::vector<LogEntry>> read(Seq from, std::size_t max_bytes) const;
+  Result<std::vector<EncodedEntry>> read_encoded(Seq from, std::size_t max_bytes) const;
 
   /// Refuses writes from here on: the shard met an error that only opening it anew can clear.
   void poison(const Error& error);
@@ -73,6 +77,10 @@ class ShardLog {
 
   Status load(LogPosition applied, Seq first);
   Status write(rocksdb::WriteBatch& batch, std::string_view doing);
+  /// The batch ends the log at `end`.
+  Status write_appended(rocksdb::WriteBatch& batch, LogPosition end);
+  using Visit = std::function<Status(Seq, std::string_view)>;
+  Status each_from(Seq from, std::size_t max_bytes, const Visit& visit) const;
 
   Rocks& rocks_;
   TailMark mark_;

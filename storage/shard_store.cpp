@@ -1,12 +1,16 @@
 #include "storage/shard_store.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <optional>
 #include <set>
 #include <string>
 #include <system_error>
 #include <utility>
+
+#include <fcntl.h>
 
 #include "core/log.h"
 #include "core/mutex.h"
@@ -234,16 +238,47 @@ Status ShardStore::adopt(const CollectionSpec& spec, ShardId shard, const CopyId
   const auto target = directory_of(place);
   std::error_code problem;
   if (std::filesystem::exists(target / kManifestFile, problem)) return Done{};
-  {
-    // Whoever opens it reads every checksum of its log and state that opening looks at.
-    QV_TRY(const auto opened, DiskShard::open_existing(received, spec, shard, state_->environment));
-  }
-  QV_CHECK(sync_directory(received));
+  QV_CHECK(check_received(spec, shard, copy));
   const MutexLock lock(state_->arranging);
   QV_CHECK(make_directories(target.parent_path(), "the collection's directory"));
   std::filesystem::rename(received, target, problem);
   if (problem) return file_error(problem.value(), "take over a received shard");
   return sync_directory(target.parent_path());
+}
+
+Status ShardStore::check_received(const CollectionSpec& spec, ShardId shard, const CopyId& copy) {
+  const auto received = state_->root / kIncoming / copy.text;
+  {
+    // Whoever opens it reads every checksum of its log and state that opening looks at.
+    QV_TRY(const auto opened, DiskShard::open_existing(received, spec, shard, state_->environment));
+  }
+  return sync_directory(received);
+}
+
+Status ShardStore::replace(const CollectionSpec& spec, ShardId shard, const CopyId& copy) {
+  const ShardPlace place{spec.id, shard, copy};
+  QV_CHECK(check_place(place));
+  if (state_->open.has(place)) {
+    return Error{ErrorCode::FailedPrecondition, "the shard is still open"};
+  }
+  QV_CHECK(check_received(spec, shard, copy));
+  const auto received = state_->root / kIncoming / copy.text;
+  const auto target = directory_of(place);
+  const MutexLock lock(state_->arranging);
+  if (::renameat2(AT_FDCWD, received.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
+    const int number = errno;
+    if (number != EINVAL && number != ENOSYS && number != ENOENT) {
+      return file_error(number, "exchange a shard for a received one");
+    }
+    QV_CHECK(bury_directory(target, copy.text));
+    std::error_code problem;
+    std::filesystem::rename(received, target, problem);
+    if (problem) return file_error(problem.value(), "take over a received shard");
+    return sync_directory(target.parent_path());
+  }
+  QV_CHECK(sync_directory(target.parent_path()));
+  QV_CHECK(sync_directory(received.parent_path()));
+  return bury_directory(received, copy.text);
 }
 
 Result<std::vector<std::string>> ShardStore::collections() const {

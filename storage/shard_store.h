@@ -72,6 +72,13 @@ class ShardStore {
   /// Errors: Corruption if they do not; as create().
   Status adopt(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
 
+  /// Puts the files received in the place of a copy that is here and not open, which goes into the
+  /// trash. A crash leaves the one or the other; on a file system that cannot exchange two
+  /// directories it may leave neither, which opening reports.
+  ///
+  /// Errors: as adopt(); FailedPrecondition if the copy is open.
+  Status replace(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
+
   /// Ids of the collections that have files here, in no order.
   Result<std::vector<std::string>> collections() const;
   /// The copies that have files here, in order.
@@ -81,6 +88,7 @@ class ShardStore {
   class State;
 
   std::filesystem::path directory_of(const ShardPlace& place) const;
+  Status check_received(const CollectionSpec& spec, ShardId shard, const CopyId& copy);
   Status bury_directory(const std::filesystem::path& directory, const std::string& grave_name);
   Result<std::unique_ptr<Shard>> open_place(const CollectionSpec& spec, const ShardPlace& place);
 

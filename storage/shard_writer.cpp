@@ -69,6 +69,7 @@ Result<MutationResult> ShardWriter::apply(const ShardLog::Stored& stored) {
         std::visit([&](const auto& mutation) { return resolve(step, mutation); }, entry.mutation));
   }
   mark_.applied = step.position;
+  next_slot_.store(mark_.next_slot, std::memory_order_relaxed);
   mark_.log_bytes += stored.bytes;
   RequestTable::put(step.batch, repeated ? RequestId{} : entry.request_id,
                     {step.position, step.change.result}, mark_.log_bytes);
@@ -196,6 +197,18 @@ Status ShardWriter::trim_log() {
   if (mark_.log_bytes - cut.bytes_before > with_margin(options.log_bytes_kept) &&
       cut.first < mark_.applied.seq) {
     QV_TRY(cut, state_.requests.cut_to_bytes(cut.first, mark_.applied.seq, options.log_bytes_kept));
+  }
+  const Seq needed = needed_from_.load(std::memory_order_relaxed);
+  if (needed < cut.first) {
+    cut = {mark_.log_first, mark_.log_bytes_trimmed};
+    if (needed > cut.first) {
+      QV_TRY(cut, state_.requests.cut_at(needed));
+    }
+    if (mark_.log_bytes - cut.bytes_before > options.log_bytes_pinned &&
+        cut.first < mark_.applied.seq) {
+      QV_TRY(cut,
+             state_.requests.cut_to_bytes(cut.first, mark_.applied.seq, options.log_bytes_pinned));
+    }
   }
   mark_.log_first = cut.first;
   mark_.log_bytes_trimmed = cut.bytes_before;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "core/mutation.h"
@@ -18,7 +20,8 @@ namespace quiver::storage {
 class ShardWriter {
  public:
   /// `state` must outlive it; `mark` is what its points say.
-  ShardWriter(ShardState& state, const StateMark& mark) : state_(state), mark_(mark) {}
+  ShardWriter(ShardState& state, const StateMark& mark)
+      : state_(state), mark_(mark), next_slot_(mark.next_slot) {}
 
   /// The entry behind the last one; visible to readers on return. An entry whose request id was
   /// applied within the last Options::log_entries_kept entries changes nothing and has the first
@@ -32,6 +35,10 @@ class ShardWriter {
   Status retain(ShardLog& log);
 
   const StateMark& mark() const noexcept { return mark_; }
+  /// From any thread; slots of an entry that is being applied may be missing.
+  std::uint32_t next_slot() const noexcept { return next_slot_.load(std::memory_order_relaxed); }
+  /// Log entries from `seq` on stay, up to Options::log_bytes_pinned. From any thread.
+  void keep_log_from(Seq seq) noexcept { needed_from_.store(seq, std::memory_order_relaxed); }
   /// Vectors inserted or removed since the start.
   std::uint64_t vectors_changed() const noexcept { return vectors_changed_; }
 
@@ -62,6 +69,10 @@ class ShardWriter {
 
   ShardState& state_;
   StateMark mark_;
+  std::atomic<std::uint32_t> next_slot_;
+  /// Nobody else needs any of the log.
+  static constexpr Seq kNotNeeded{~std::uint64_t{0}};
+  std::atomic<Seq> needed_from_{kNotNeeded};
   std::uint64_t vectors_changed_ = 0;
 };
 

@@ -32,8 +32,18 @@ struct NodeIdentity {
 /// What a connection is used for. Each purpose has connections and a share of the server's threads
 /// of its own: a flood of one cannot hold up another.
 /// Health has the signs of life alone: nothing that takes long may make a living node look dead.
-enum class Purpose : std::uint8_t { Control = 1, Search = 2, Write = 3, Bulk = 4, Health = 5 };
-inline constexpr std::size_t kPurposes = 5;
+/// Log carries the entries that the copies of shards send each other, Pulse all else that they say:
+/// answers and signs of life do not wait behind entries.
+enum class Purpose : std::uint8_t {
+  Control = 1,
+  Search = 2,
+  Write = 3,
+  Bulk = 4,
+  Health = 5,
+  Log = 6,
+  Pulse = 7,
+};
+inline constexpr std::size_t kPurposes = 7;
 
 /// What goes with every call to another node.
 struct NodeCall {
@@ -175,6 +185,34 @@ struct HandOverCall {
   std::string checkpoint;
   CopyId to_copy;
   NodeId to_node;
+};
+
+// -- several copies of one shard
+
+/// A message of one copy to another. What it says is the replication's affair.
+struct CopyParcel {
+  std::string collection;
+  ShardId shard{0};
+  CopyId from;
+  CopyId to;
+  std::string message;
+  std::vector<std::string> entries;
+
+  bool operator==(const CopyParcel&) const = default;
+};
+
+/// A parcel that was not taken: no such copy here, or it does not make sense.
+struct RefusedParcel {
+  std::size_t index = 0;
+  Error why{ErrorCode::Internal, {}};
+};
+
+/// A snapshot that lies ready at the caller, for the copy that the call means.
+struct SnapshotOffer {
+  /// `position` goes without saying.
+  Checkpoint checkpoint;
+  CopyId from;
+  std::string message;
 };
 
 // -- a node

@@ -29,6 +29,12 @@ inline constexpr std::size_t kFilterBytesMax = std::size_t{8} << 20;
 inline constexpr std::size_t kChunkBytesMax = std::size_t{1} << 20;
 /// Files of one checkpoint: a RocksDB directory of some 100 GB.
 inline constexpr std::size_t kCheckpointFilesMax = 16'384;
+/// Parcels of one call.
+inline constexpr std::size_t kParcelsMax = 4096;
+/// Entries of all parcels of one call.
+inline constexpr std::size_t kParcelEntriesMax = 65'536;
+/// What one parcel says beside its entries: the terms of a log that had 65,000 primaries.
+inline constexpr std::size_t kParcelMessageBytesMax = (std::size_t{1} << 20) + 4096;
 /// Fields of one collection that a call may ask for.
 inline constexpr std::size_t kFieldsMax = 10'000;
 /// Names, ids, addresses, states, versions.

@@ -75,6 +75,11 @@ class NodeClient final : public NodeHandler {
   Reply<LogPosition> hold_writes(const ShardCall& call, std::chrono::milliseconds hold) override;
   Answered release_writes(const ShardCall& call) override;
   Answered hand_over(const ShardCall& call, const HandOverCall& request) override;
+  /// On the connection for entries, if there are any, else on that for signs of life. Never
+  /// repeated: whoever sends does that.
+  Reply<std::vector<RefusedParcel>> deliver(const NodeCall& call,
+                                            std::vector<CopyParcel> parcels) override;
+  Answered offer_snapshot(const ShardCall& call, const SnapshotOffer& offer) override;
   Reply<Welcome> join(const NodeCall& call, const JoinCall& request) override;
   Reply<HeartbeatEcho> ping(const NodeCall& call, const Heartbeat& heartbeat) override;
   Reply<NodeStatus> status(const NodeCall& call) override;
@@ -85,6 +90,7 @@ class NodeClient final : public NodeHandler {
     Read,        ///< Again and again.
     Idempotent,  ///< The same, but it changes something.
     Write,       ///< Only under a request id.
+    Once,        ///< Never.
   };
   struct Plan {
     Purpose purpose;

@@ -135,7 +135,8 @@ std::optional<RemoteError> NodeClient::carry(const Plan& plan, const Talk& talk)
   const auto& context = plan.call.context;
   const auto until =
       context.deadline.value_or(std::chrono::steady_clock::now() + options_.call_time);
-  const bool repeatable = plan.kind != Kind::Write || !context.request_id.empty();
+  const bool repeatable =
+      plan.kind != Kind::Once && (plan.kind != Kind::Write || !context.request_id.empty());
   bool sent = false;
   auto backoff = options_.backoff;
   for (std::size_t attempt = 1;; ++attempt) {

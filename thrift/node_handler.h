@@ -56,6 +56,15 @@ class NodeHandler {
   /// it was made from; gives up the one that is here. A repetition changes nothing.
   virtual Answered hand_over(const ShardCall& call, const HandOverCall& request) = 0;
 
+  // -- several copies of one shard
+  /// Gives each parcel to the copy that it is for; those that were not taken.
+  virtual Reply<std::vector<RefusedParcel>> deliver(const NodeCall& call,
+                                                    std::vector<CopyParcel> parcels);
+  /// Fetches a snapshot from the caller, in the background, for the copy that the call means. The
+  /// caller learns by end_checkpoint() that it has come, or by nobody reading of it that it has
+  /// not.
+  virtual Answered offer_snapshot(const ShardCall& call, const SnapshotOffer& offer);
+
   // -- the node
   virtual Reply<Welcome> join(const NodeCall& call, const JoinCall& request) = 0;
   virtual Reply<HeartbeatEcho> ping(const NodeCall& call, const Heartbeat& heartbeat) = 0;

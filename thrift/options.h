@@ -17,6 +17,8 @@ struct PerPurpose {
   std::size_t write = 0;
   std::size_t bulk = 0;
   std::size_t health = 0;
+  std::size_t log = 0;
+  std::size_t pulse = 0;
 
   std::size_t of(Purpose purpose) const noexcept {
     switch (purpose) {
@@ -25,6 +27,8 @@ struct PerPurpose {
       case Purpose::Write: return write;
       case Purpose::Bulk: return bulk;
       case Purpose::Health: return health;
+      case Purpose::Log: return log;
+      case Purpose::Pulse: return pulse;
     }
     return 0;
   }
@@ -42,7 +46,7 @@ struct SecurityOptions {
 
 struct ClientOptions {
   /// Most connections to one peer.
-  PerPurpose connections{4, 32, 16, 4, 1};
+  PerPurpose connections{4, 32, 16, 4, 1, 1, 1};
   /// A connection that was unused for so long is closed. Less than ServerOptions::idle_time.
   std::chrono::milliseconds idle_time{60'000};
   /// To reach a peer and greet it; the call's deadline holds too.
@@ -63,7 +67,7 @@ struct ServerOptions {
   std::uint16_t port = 0;
   bool allow_public = false;
   /// Most connections, each with a thread of its own. The next is refused.
-  PerPurpose connections{64, 256, 128, 32, 64};
+  PerPurpose connections{64, 256, 128, 32, 64, 64, 64};
   /// Most connections that have not greeted yet.
   std::size_t greeting_connections = 64;
   /// For a new connection to show who it is.

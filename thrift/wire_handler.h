@@ -80,6 +80,10 @@ class WireHandler final : public wire::NodeWireIf {
   void release_writes(wire::Ack& out, const wire::CallHeader& header) override;
   void hand_over(wire::Ack& out, const wire::CallHeader& header,
                  const wire::HandOverRequest& request) override;
+  void deliver(wire::DeliverReply& out, const wire::CallHeader& header,
+               const std::vector<wire::ParcelRecord>& parcels) override;
+  void offer_snapshot(wire::Ack& out, const wire::CallHeader& header,
+                      const wire::SnapshotRequest& request) override;
   void join(wire::JoinReply& out, const wire::CallHeader& header,
             const wire::JoinRequest& request) override;
   void ping(wire::HeartbeatReply& out, const wire::CallHeader& header,

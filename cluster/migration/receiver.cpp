@@ -101,6 +101,20 @@ Status Receiver::check_time(Transfer& transfer) const {
 Status Receiver::fetch(const thrift::ShardCall& call, thrift::NodeHandler& source,
                        const CopyId& to_copy, Transfer& transfer, const Progress& progress) {
   QV_CHECK(begin(call, source, to_copy, transfer));
+  return receive_files(call, source, transfer, progress);
+}
+
+Status Receiver::receive_offered(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                                 const thrift::Checkpoint& offered, Transfer& transfer,
+                                 const Progress& progress) {
+  transfer.held_since = std::chrono::steady_clock::now();
+  QV_CHECK(expect_files(offered, transfer));
+  transfer.checkpoint = offered;
+  return receive_files(call, source, transfer, progress);
+}
+
+Status Receiver::receive_files(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                               Transfer& transfer, const Progress& progress) {
   while (transfer.file < transfer.checkpoint.files.size()) {
     QV_CHECK(receive_file(call, source, transfer, progress));
     ++transfer.file;
@@ -127,6 +141,12 @@ Status Receiver::begin(const thrift::ShardCall& call, thrift::NodeHandler& sourc
   transfer = {};
   transfer.held_since = asked;
   QV_TRY(transfer.directory, store_.prepare_incoming(to_copy));
+  QV_CHECK(expect_files(checkpoint, transfer));
+  transfer.checkpoint = std::move(checkpoint);
+  return check_time(transfer);
+}
+
+Status Receiver::expect_files(const thrift::Checkpoint& checkpoint, Transfer& transfer) {
   std::set<std::string> names;
   for (const auto& file : checkpoint.files) {
     if (!names.insert(file.name).second ||
@@ -136,9 +156,7 @@ Status Receiver::begin(const thrift::ShardCall& call, thrift::NodeHandler& sourc
     }
     transfer.bytes_total += file.bytes;
   }
-  QV_CHECK(storage::check_room(transfer.directory, transfer.bytes_total));
-  transfer.checkpoint = std::move(checkpoint);
-  return check_time(transfer);
+  return storage::check_room(transfer.directory, transfer.bytes_total);
 }
 
 Status Receiver::receive_file(const thrift::ShardCall& call, thrift::NodeHandler& source,

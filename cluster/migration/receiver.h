@@ -62,6 +62,11 @@ class Receiver {
   /// source has no room for the checkpoint.
   Status receive(const thrift::ShardCall& source_copy, thrift::NodeHandler& source,
                  const CopyId& to_copy, Transfer& transfer, const Progress& progress);
+  /// The same for a checkpoint that lies ready, for which no writes are held back, into
+  /// Transfer::directory.
+  Status receive_offered(const thrift::ShardCall& source_copy, thrift::NodeHandler& source,
+                         const thrift::Checkpoint& offered, Transfer& transfer,
+                         const Progress& progress);
   /// Whether the writes have waited for as long as they may.
   bool is_overdue(const Transfer& transfer) const;
   /// What is_overdue() makes of a transfer. Sets Transfer::hopeless.
@@ -72,6 +77,9 @@ class Receiver {
  private:
   Status fetch(const thrift::ShardCall& call, thrift::NodeHandler& source, const CopyId& to_copy,
                Transfer& transfer, const Progress& progress);
+  static Status expect_files(const thrift::Checkpoint& checkpoint, Transfer& transfer);
+  Status receive_files(const thrift::ShardCall& call, thrift::NodeHandler& source,
+                       Transfer& transfer, const Progress& progress);
   Status check_time(Transfer& transfer) const;
   Status begin(const thrift::ShardCall& call, thrift::NodeHandler& source, const CopyId& to_copy,
                Transfer& transfer);

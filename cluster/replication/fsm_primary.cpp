@@ -96,6 +96,7 @@ void ReplicationFsm::take(const CopyId& from, const Ack& ack) {
   if (ack.matched > copy->matched) {
     copy->matched = ack.matched;
     copy->progress = now_;
+    copy->resend_after = options_.heartbeat;
   }
   copy->located = true;
   copy->next = std::max(copy->next, next(copy->matched));
@@ -155,16 +156,25 @@ void ReplicationFsm::send_log(Peer& copy, Seq through) {
 
 void ReplicationFsm::keep_alive(Peer& copy) {
   if (now_ - copy.sent < options_.heartbeat) return;
-  const bool lost = !copy.in_flight.empty() && now_ - copy.progress >= options_.heartbeat;
+  copy.resend_after = std::max(copy.resend_after, options_.heartbeat);
+  const bool lost =
+      !copy.in_flight.empty() && now_ - std::max(copy.progress, copy.resent) >= copy.resend_after;
   if (lost || !copy.located) {
-    // What is not answered is sent again; where the logs part is asked from the end.
+    // What is not answered is sent again, and who is slow is not buried under it; where the logs
+    // part is asked from the end.
+    if (lost) {
+      copy.resent = now_;
+      copy.resend_after = std::min(2 * copy.resend_after, options_.eject_after);
+    }
     copy.in_flight.clear();
     copy.next = copy.located ? next(copy.matched) : next(log_.tail());
     if (copy.located) pump(copy);
   }
   if (copy.sent == now_) return;
-  // Behind a snapshot that is on its way it is asked for what it surely does not have.
-  const Seq at = copy.snapshot ? log_.tail() : Seq{raw(copy.next) - 1};
+  // Behind a snapshot that is on its way it is asked for what it surely does not have. Else for
+  // what it surely has, if there are entries on their way: a sign of life may overtake them.
+  const Seq sent{raw(copy.next) - 1};
+  const Seq at = copy.snapshot ? log_.tail() : copy.in_flight.empty() ? sent : copy.matched;
   send(copy.id, Append{term_, log_.history().at(at), at, gate_, commit_, copy.standing, now_});
   copy.sent = now_;
 }

@@ -23,6 +23,9 @@ struct Peer {
   /// The last entries of the Appends that it did not answer.
   std::vector<Seq> in_flight;
   Time sent;
+  /// They are sent again after so long: longer each time, until there is an answer.
+  Duration resend_after{0};
+  Time resent;
 
   /// Last answer, and since when it has held up what comes after `matched`.
   Time heard;

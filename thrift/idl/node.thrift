@@ -190,6 +190,39 @@ struct HandOverRequest {
   3: string to_node
 }
 
+// -- several copies of one shard
+
+// A message of one copy to another; `message` and `entries` are the replication's own encoding.
+struct ParcelRecord {
+  1: string collection
+  2: i32 shard
+  3: string from_copy
+  4: string to_copy
+  5: binary message
+  6: list<binary> entries
+}
+
+// `index` of the parcel that was not taken, and why: quiver::ErrorCode and a sentence.
+struct RefusedParcel {
+  1: i32 index
+  2: i32 code
+  3: string message
+}
+
+struct DeliverReply {
+  1: common.ReplyHeader header
+  2: list<RefusedParcel> refused
+}
+
+// The files of a checkpoint, which the receiver fetches from the caller by read_chunk.
+// `message` is the replication's own encoding.
+struct SnapshotRequest {
+  1: string checkpoint
+  2: list<FileRecord> files
+  3: string from_copy
+  4: binary message
+}
+
 // -- the node itself
 
 struct JoinRequest {
@@ -282,6 +315,11 @@ service NodeWire {
     throws (1: common.QuiverError error)
   Ack release_writes(1: common.CallHeader header) throws (1: common.QuiverError error)
   Ack hand_over(1: common.CallHeader header, 2: HandOverRequest request)
+    throws (1: common.QuiverError error)
+
+  DeliverReply deliver(1: common.CallHeader header, 2: list<ParcelRecord> parcels)
+    throws (1: common.QuiverError error)
+  Ack offer_snapshot(1: common.CallHeader header, 2: SnapshotRequest request)
     throws (1: common.QuiverError error)
 
   JoinReply join(1: common.CallHeader header, 2: JoinRequest request)

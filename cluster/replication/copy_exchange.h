@@ -1,0 +1,123 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/migration/receiver.h"
+#include "cluster/replication/outbox.h"
+#include "cluster/replication/peer_link.h"
+#include "cluster/replication/replicated_copy.h"
+#include "core/mutex.h"
+#include "thrift/node_handler.h"
+
+namespace quiver::cluster {
+
+class CheckpointFiles;
+
+}  // namespace quiver::cluster
+
+namespace quiver::cluster::replication {
+
+/// What the copies of this server send to those of others, and receive from them, over the calls
+/// between servers: messages, entries, and snapshots, whose files the receiver fetches by chunks.
+///
+/// Threads: any.
+class CopyExchange final : public Outbox, public Ticker::Ticked {
+ public:
+  struct Options {
+    PeerLink::Options link;
+    /// Of snapshots that are received at once, and made at once.
+    std::size_t bulk_threads = 2;
+    /// Bytes a second of one snapshot; 0: as fast as it goes.
+    std::uint64_t bytes_per_second = 0;
+    /// A snapshot of which nobody read for so long is given up.
+    std::chrono::milliseconds snapshot_idle{30'000};
+    /// Of one call for a chunk, or to offer a snapshot.
+    std::chrono::milliseconds call_time{30'000};
+  };
+  /// All must outlive it.
+  struct Parts {
+    /// Another server. Errors: it is not known where it is.
+    std::function<Result<std::shared_ptr<thrift::NodeHandler>>(const NodeId&)> peer;
+    storage::ShardStore& store;
+    NodeId self;
+    /// Where checkpoints lie, on the file system of the shards.
+    std::filesystem::path outgoing;
+  };
+
+  /// What an earlier process left in `outgoing` is removed. Errors: those of the file system.
+  static Result<std::unique_ptr<CopyExchange>> open(Parts parts, const Options& options);
+  /// close().
+  ~CopyExchange() override;
+  /// Sends nothing any more, and gives up snapshots. Before the copies are closed.
+  void close();
+
+  /// A copy that takes part from now on, until remove() or until it is gone.
+  void add(const std::shared_ptr<ReplicatedCopy>& copy);
+  void remove(const CopyId& copy);
+
+  // -- Outbox
+  void send(Parcel parcel) override;
+  void send_snapshot(const SnapshotOrder& order) override;
+
+  // -- as thrift::NodeHandler
+  thrift::Reply<std::vector<thrift::RefusedParcel>> deliver(
+      const thrift::NodeCall& call, std::vector<thrift::CopyParcel> parcels);
+  thrift::Answered offer_snapshot(const thrift::ShardCall& call,
+                                  const thrift::SnapshotOffer& offer);
+  /// Whether a chunk is one of a snapshot from here.
+  bool knows(const std::string& checkpoint) const;
+  thrift::Reply<std::string> read_chunk(const thrift::ShardCall& call,
+                                        const thrift::ChunkCall& chunk);
+  thrift::Answered end_checkpoint(const thrift::ShardCall& call, const std::string& checkpoint);
+
+  /// Gives up snapshots that nobody fetches.
+  void tick() override;
+
+  /// To one server.
+  PeerLink::Figures figures(const NodeId& node) const;
+  std::size_t snapshots_outgoing() const;
+
+ private:
+  /// A snapshot that lies ready.
+  struct Outgoing {
+    std::shared_ptr<CheckpointFiles> files;
+    SnapshotOrder order;
+    Time read_at;
+  };
+
+  CopyExchange(Parts parts, const Options& options);
+
+  std::shared_ptr<ReplicatedCopy> find(const std::string& collection, ShardId shard,
+                                       const CopyId& copy) const;
+  Status take(const NodeId& from, thrift::CopyParcel& parcel);
+  void make_snapshot(const SnapshotOrder& order);
+  Status offer(const SnapshotOrder& order, ReplicatedCopy& source);
+  void fetch_snapshot(const thrift::ShardCall& call, const thrift::SnapshotOffer& offer,
+                      const SnapshotReceived& snapshot);
+  Status fetch_files(const thrift::ShardCall& call, const thrift::SnapshotOffer& offer,
+                     const std::filesystem::path& directory);
+  void end_at_source(const NodeId& source, const thrift::ShardCall& call,
+                     const std::string& checkpoint);
+  Result<std::shared_ptr<CheckpointFiles>> outgoing(const thrift::ShardCall& call,
+                                                    const std::string& checkpoint);
+  void end_outgoing(const std::string& checkpoint, bool arrived);
+  bool wait(std::chrono::milliseconds pause);
+
+  const Parts parts_;
+  const Options options_;
+  mutable Mutex mutex_;
+  CondVar closing_;
+  bool closed_ QV_GUARDED_BY(mutex_) = false;
+  std::map<CopyId, std::weak_ptr<ReplicatedCopy>> copies_ QV_GUARDED_BY(mutex_);
+  std::map<NodeId, std::shared_ptr<PeerLink>> links_ QV_GUARDED_BY(mutex_);
+  std::map<std::string, Outgoing> outgoing_ QV_GUARDED_BY(mutex_);
+  /// Last: its work uses all above.
+  std::unique_ptr<WorkPool> bulk_;
+};
+
+}  // namespace quiver::cluster::replication

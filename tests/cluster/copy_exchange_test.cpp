@@ -1,0 +1,380 @@
+// Copies on three servers of one process that call each other over loopback.
+
+#include "cluster/replication/copy_exchange.h"
+
+#include <thread>
+
+#include "cluster/replication/message_codec.h"
+#include "tests/cluster/copies_world.h"
+#include "thrift/client_pool.h"
+#include "thrift/server.h"
+
+namespace quiver::cluster::replication::test {
+namespace {
+
+Error not_here() {
+  return {ErrorCode::FailedPrecondition, "not of this test"};
+}
+
+/// Gives the calls of copies to the exchange; all others are refused.
+class CopyCalls : public thrift::NodeHandler {
+ public:
+  template <typename T>
+  using Reply = thrift::Reply<T>;
+  using Answered = thrift::Answered;
+  using ShardCall = thrift::ShardCall;
+  using NodeCall = thrift::NodeCall;
+
+  std::atomic<CopyExchange*> exchange{nullptr};
+  std::atomic<bool> refuses_chunks{false};
+
+  Reply<std::vector<thrift::RefusedParcel>> deliver(
+      const NodeCall& call, std::vector<thrift::CopyParcel> parcels) override {
+    return exchange.load()->deliver(call, std::move(parcels));
+  }
+  Answered offer_snapshot(const ShardCall& call, const thrift::SnapshotOffer& offer) override {
+    return exchange.load()->offer_snapshot(call, offer);
+  }
+  Reply<std::string> read_chunk(const ShardCall& call, const thrift::ChunkCall& chunk) override {
+    if (refuses_chunks) return not_here();
+    return exchange.load()->read_chunk(call, chunk);
+  }
+  Answered end_checkpoint(const ShardCall& call, const std::string& checkpoint) override {
+    return exchange.load()->end_checkpoint(call, checkpoint);
+  }
+
+  Reply<std::vector<ScoredPoint>> search(const ShardCall&, const thrift::SearchCall&) override {
+    return not_here();
+  }
+  Reply<std::vector<Point>> get(const ShardCall&, const thrift::GetCall&) override {
+    return not_here();
+  }
+  Reply<std::vector<Point>> scroll(const ShardCall&, const thrift::ScrollCall&) override {
+    return not_here();
+  }
+  Reply<std::uint64_t> count(const ShardCall&, const std::optional<Filter>&) override {
+    return not_here();
+  }
+  Reply<std::vector<thrift::FieldCount>> fields(const ShardCall&, std::size_t) override {
+    return not_here();
+  }
+  Reply<thrift::ShardCounts> stats(const ShardCall&) override { return not_here(); }
+  Reply<MutationResult> write(const ShardCall&, const WriteRequest&) override { return not_here(); }
+  Answered create_shard(const ShardCall&, const CollectionSpec&) override { return not_here(); }
+  Answered drop_shard(const ShardCall&) override { return not_here(); }
+  Reply<thrift::Checkpoint> begin_checkpoint(const ShardCall&) override { return not_here(); }
+  Reply<LogPosition> hold_writes(const ShardCall&, std::chrono::milliseconds) override {
+    return not_here();
+  }
+  Answered release_writes(const ShardCall&) override { return not_here(); }
+  Answered hand_over(const ShardCall&, const thrift::HandOverCall&) override { return not_here(); }
+  Reply<thrift::Welcome> join(const NodeCall&, const thrift::JoinCall&) override {
+    return not_here();
+  }
+  Reply<thrift::HeartbeatEcho> ping(const NodeCall&, const thrift::Heartbeat&) override {
+    return not_here();
+  }
+  Reply<thrift::NodeStatus> status(const NodeCall&) override { return not_here(); }
+};
+
+thrift::Security with_token() {
+  thrift::SecurityOptions options;
+  options.token = "a token of the cluster, long enough";
+  return thrift::Security::make(options).value();
+}
+
+thrift::LocalNode local(std::size_t i) {
+  return {"blue", {"node" + std::to_string(i), 1, "0.1.0"}};
+}
+
+/// What a server has beside its copy.
+struct CallNode {
+  std::unique_ptr<thrift::ClientPool> clients;
+  std::unique_ptr<CopyExchange> exchange;
+  CopyCalls calls;
+  std::unique_ptr<thrift::NodeServer> server;
+};
+
+class CallWorld final : public CopiesWorld {
+ public:
+  explicit CallWorld(const WorldOptions& options = {}, const CopyExchange::Options& how = {})
+      : CopiesWorld(options) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      auto& node = nodes_[i];
+      node.clients =
+          std::make_unique<thrift::ClientPool>(local(i), with_token(), thrift::ClientOptions{});
+      auto opened = CopyExchange::open(
+          {[this, i](const NodeId& to) { return peer(i, to); }, *site(i).store,
+           NodeId{local(i).node.id}, dir().path() / ("outgoing" + std::to_string(i))},
+          how);
+      INFO(error_of(opened));
+      REQUIRE(opened.ok());
+      node.exchange = std::move(*opened);
+      node.calls.exchange = node.exchange.get();
+      auto server = thrift::NodeServer::start(local(i), with_token(), {}, node.calls, {});
+      INFO(error_of(server));
+      REQUIRE(server.ok());
+      node.server = std::move(*server);
+    }
+  }
+  ~CallWorld() override {
+    for (auto& node : nodes_) node.server->stop(0ms);
+    for (auto& node : nodes_) node.exchange->close();
+    end();
+  }
+
+  CopyExchange& exchange(std::size_t i) { return *nodes_[i].exchange; }
+  CopyCalls& calls(std::size_t i) { return nodes_[i].calls; }
+  Result<std::shared_ptr<thrift::NodeHandler>> peer(std::size_t from, const NodeId& to) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (local(i).node.id != to.text) continue;
+      const thrift::PeerAddress address{"127.0.0.1", nodes_[i].server->port(), to.text};
+      return std::shared_ptr<thrift::NodeHandler>(nodes_[from].clients->client(address));
+    }
+    return Error{ErrorCode::Unavailable, "there is no server " + to.text};
+  }
+
+ protected:
+  Outbox& outbox(std::size_t i) override { return *nodes_[i].exchange; }
+  void started(std::size_t i, const std::shared_ptr<ReplicatedCopy>& copy) override {
+    nodes_[i].exchange->add(copy);
+  }
+  void stopping(std::size_t i) override { nodes_[i].exchange->remove(id_of(i)); }
+
+ private:
+  std::array<CallNode, 3> nodes_;
+};
+
+void check_equal(CallWorld& world, const CopiesWorld::Model& model) {
+  REQUIRE(CopiesWorld::eventually([&] { return world.settled(); }));
+  for (std::size_t i = 0; i < 3; ++i) {
+    INFO("copy " << i);
+    if (world.copy(i) != nullptr) CHECK(world.content(i) == model);
+  }
+}
+
+TEST_CASE("exchange: writes, a restart and a failover over real calls", "[replication]") {
+  CallWorld world;
+  world.start();
+  CopiesWorld::Model model;
+  std::uint64_t id = 0;
+  const auto write_some = [&](int count) {
+    for (int i = 0; i < count; ++i, ++id) {
+      world.write(put(id, static_cast<double>(id)));
+      model[id] = static_cast<double>(id);
+    }
+  };
+  write_some(20);
+  REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+  world.stop(1);
+  write_some(5);
+  world.start(1);
+  REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+  world.stop(0);
+  REQUIRE(world.fail_over());
+  write_some(5);
+  world.start(0);
+  REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+  check_equal(world, model);
+  const auto figures = world.exchange(0).figures({"node2"});
+  CHECK(figures.entries >= 20);
+  CHECK(figures.calls > 0);
+}
+
+TEST_CASE("exchange: writers at once share calls, and large entries pass", "[replication]") {
+  WorldOptions options;
+  options.copy.message_bytes = 64 << 10;
+  CallWorld world(options);
+  world.start();
+  world.write(put(0, 0));
+  std::vector<std::thread> writers;
+  for (std::uint64_t w = 0; w < 8; ++w) {
+    writers.emplace_back([&world, w] {
+      for (std::uint64_t i = 0; i < 20; ++i) {
+        const auto id = 1 + w * 20 + i;
+        CallContext call;
+        call.request_id = RequestId::random();
+        for (;;) {
+          const auto copy = world.copy(world.primary());
+          if (copy && copy->write_at(call, put(id, static_cast<double>(id))).ok()) break;
+        }
+      }
+    });
+  }
+  for (auto& writer : writers) writer.join();
+  CopiesWorld::Model model;
+  for (std::uint64_t id = 0; id <= 160; ++id) model[id] = static_cast<double>(id);
+
+  UpsertPoints large;
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    auto point = at(1000 + i, 1.0);
+    point.payload["text"] = std::string(20'000, 'x');
+    large.points.push_back(point);
+    model[1000 + i] = 1.0;
+  }
+  world.write(Mutation{large});
+  check_equal(world, model);
+}
+
+TEST_CASE("exchange: a copy is filled by chunks of a snapshot", "[replication]") {
+  WorldOptions options;
+  options.storage.log_entries_kept = 10;
+  options.storage.log_bytes_pinned = 1;
+  CallWorld world(options);
+  world.start();
+  CopiesWorld::Model model;
+  const auto write_some = [&](std::uint64_t from, std::uint64_t count) {
+    for (auto i = from; i < from + count; ++i) {
+      world.write(put(i, static_cast<double>(i)));
+      model[i] = static_cast<double>(i);
+    }
+  };
+  write_some(0, 5);
+  world.stop(2);
+  write_some(5, 60);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto shard = std::const_pointer_cast<storage::Shard>(world.copy(i)->shard());
+    REQUIRE(shard->flush_index(CallContext{}).ok());
+  }
+  write_some(65, 2);
+  REQUIRE(world.copy(0)->status().log_first > Seq{6});
+  // A transfer that fails is begun anew.
+  world.calls(0).refuses_chunks = true;
+  world.start(2);
+  REQUIRE(CopiesWorld::eventually([&] { return world.exchange(0).snapshots_outgoing() > 0; }));
+  REQUIRE(CopiesWorld::eventually([&] { return world.exchange(0).snapshots_outgoing() == 0; }));
+  CHECK_FALSE(world.in_sync(2));
+  world.calls(0).refuses_chunks = false;
+  write_some(100, 5);
+  REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+  check_equal(world, model);
+  CHECK(CopiesWorld::eventually([&] { return world.exchange(0).snapshots_outgoing() == 0; }));
+  world.stop(2);
+  world.start(2);
+  write_some(200, 5);
+  REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+  check_equal(world, model);
+}
+
+TEST_CASE("exchange: parcels for nobody, from strangers, or without sense are answered",
+          "[replication]") {
+  CallWorld world;
+  world.start();
+  world.write(put(1, 1));
+  REQUIRE(CopiesWorld::eventually([&] { return world.settled() && world.all_in_sync(); }));
+  const auto peer = world.peer(1, {"node2"});
+  REQUIRE(peer.ok());
+  const auto good = encode_message(Stale{Term{1}});
+  thrift::CopyParcel parcel{line_spec().id,        ShardId{0}, CopiesWorld::id_of(1),
+                            CopiesWorld::id_of(2), good,       {}};
+  std::vector<thrift::CopyParcel> parcels(6, parcel);
+  parcels[0].to = CopyId{std::string(32, '0')};
+  parcels[1].shard = ShardId{1};
+  parcels[2].collection = std::string(32, 'f');
+  parcels[3].message = "x";
+  parcels[4].from = CopiesWorld::id_of(0);
+  const auto answered = (*peer)->deliver({}, parcels);
+  REQUIRE(answered.ok());
+  const auto& refused = answered.result.value();
+  REQUIRE(refused.size() == 5);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(refused[i].index == i);
+  CHECK(refused[0].why.code == ErrorCode::NotFound);
+  CHECK(refused[1].why.code == ErrorCode::NotFound);
+  CHECK(refused[2].why.code == ErrorCode::NotFound);
+  CHECK(refused[3].why.code == ErrorCode::FailedPrecondition);
+  CHECK(refused[4].why.code == ErrorCode::PermissionDenied);
+
+  // Snapshots: for nobody, and of nobody.
+  thrift::ShardCall call;
+  call.collection = line_spec().id;
+  call.copy = CopyId{std::string(32, '0')};
+  thrift::SnapshotOffer offer{{"some", {{"MANIFEST", 5}}, {}}, CopiesWorld::id_of(1), "x"};
+  CHECK_FALSE((*peer)->offer_snapshot(call, offer).ok());
+  offer.message = encode_snapshot({{}, Term{1}, History({{Term{1}, Seq{1}}}, Seq{1}), {}});
+  CHECK((*peer)->offer_snapshot(call, offer).error().code == ErrorCode::NotFound);
+  CHECK((*peer)->read_chunk(call, {"some", "MANIFEST", 0, 5}).error().code == ErrorCode::NotFound);
+  CHECK((*peer)->end_checkpoint(call, "some").ok());
+  // One whose files cannot be fetched leaves the copy as it is.
+  call.copy = CopiesWorld::id_of(2);
+  REQUIRE((*peer)->offer_snapshot(call, offer).ok());
+  world.write(put(2, 2));
+  check_equal(world, {{1, 1.0}, {2, 2.0}});
+}
+
+TEST_CASE("link: what is superseded or finds no room is dropped, and a lost peer holds nobody up",
+          "[replication]") {
+  struct Peer final : CopyCalls {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool open = false;
+    bool lost = false;
+    std::vector<thrift::CopyParcel> got;
+
+    thrift::Reply<std::vector<thrift::RefusedParcel>> deliver(
+        const thrift::NodeCall&, std::vector<thrift::CopyParcel> parcels) override {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return open; });
+      if (lost) return Error{ErrorCode::Unavailable, "gone"};
+      for (auto& parcel : parcels) got.push_back(std::move(parcel));
+      return std::vector<thrift::RefusedParcel>{{0, {ErrorCode::NotFound, "no"}}};
+    }
+  };
+  const auto peer = std::make_shared<Peer>();
+  std::atomic<int> refused{0};
+  PeerLink::Options options;
+  options.queue_bytes = 10'000;
+  options.pause = 1ms;
+  PeerLink link([peer] { return Result<std::shared_ptr<thrift::NodeHandler>>(peer); },
+                [&](const Parcel&, const Error&) { ++refused; }, options);
+  const auto ack = [](std::uint64_t matched, char to = 'b') {
+    return Parcel{line_spec().id,
+                  ShardId{0},
+                  CopyId{std::string(32, 'a')},
+                  CopyId{std::string(32, to)},
+                  NodeId{"n"},
+                  Ack{Term{1}, Seq{matched}, {}},
+                  {}};
+  };
+  // The first is under way; of the others of its kind the newest alone is left.
+  for (std::uint64_t i = 1; i <= 100; ++i) link.send(ack(i));
+  // No room: ever new targets.
+  for (int i = 0; i < 100; ++i) {
+    auto parcel = ack(1);
+    parcel.to = CopyId{std::to_string(100 + i) + std::string(29, 'e')};
+    link.send(parcel);
+  }
+  {
+    const std::lock_guard lock(peer->mutex);
+    peer->open = true;
+  }
+  peer->changed.notify_all();
+  REQUIRE(CopiesWorld::eventually([&] { return link.figures().parcels > 30; }));
+  {
+    const std::lock_guard lock(peer->mutex);
+    std::uint64_t last = 0;
+    for (const auto& parcel : peer->got) {
+      if (parcel.to.text != std::string(32, 'b')) continue;
+      const auto message = decode_message(parcel.message);
+      last = std::max(last, raw(std::get<Ack>(*message).matched));
+    }
+    CHECK(last == 100);
+    CHECK(peer->got.size() < 60);
+    peer->lost = true;
+  }
+  CHECK(link.figures().dropped > 100);
+  CHECK(refused > 0);
+  const auto before = link.figures();
+  link.send(ack(7, 'c'));
+  REQUIRE(CopiesWorld::eventually([&] { return link.figures().dropped > before.dropped; }));
+  {
+    const std::lock_guard lock(peer->mutex);
+    peer->lost = false;
+  }
+  REQUIRE(CopiesWorld::eventually([&] {
+    link.send(ack(8, 'c'));
+    return link.figures().parcels > before.parcels;
+  }));
+}
+
+}  // namespace
+}  // namespace quiver::cluster::replication::test
