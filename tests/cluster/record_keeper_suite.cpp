@@ -1,9 +1,9 @@
-#include "cluster/replication/store_record_keeper.h"
+#include "cluster/replication/record_keepers.h"
 #include "tests/cluster/record_probe.h"
 
 namespace quiver::cluster::testing {
 
-using replication::StoreRecordKeeper;
+using replication::RecordKeepers;
 using replication::SwapOutcome;
 
 void record_keeper_suite(CoordinationStore& store) {
@@ -12,18 +12,18 @@ void record_keeper_suite(CoordinationStore& store) {
   auto views = ViewSource::open(store, {});
   REQUIRE(views.ok());
   RecordProbe probe;
-  StoreRecordKeeper keeper(store, **views, {});
-  (*views)->on_change([&] { keeper.look(); });
-  auto link = keeper.follow(kDocs, ShardId{0}, probe.tell());
+  RecordKeepers keepers(store, **views, {});
+  (*views)->on_change([&] { keepers.look(); });
+  auto link = keepers.follow(kDocs, ShardId{0}, probe.news());
   CHECK(probe.seen(Term{1}).revision == first);
 
-  link->swap(swap_of(1, first, in_term(2)));
+  probe.swap(*link, 1, first, in_term(2));
   const auto done = probe.answer(1);
   CHECK(done.outcome == SwapOutcome::Done);
   CHECK(done.revision > first);
   CHECK(probe.seen(Term{2}).revision == done.revision);
 
-  link->swap(swap_of(2, first, in_term(3)));
+  probe.swap(*link, 2, first, in_term(3));
   CHECK(probe.answer(2).outcome == SwapOutcome::Conflict);
   const auto stored = store.get({}, key);
   REQUIRE(stored.ok());
@@ -37,7 +37,7 @@ void record_keeper_suite(CoordinationStore& store) {
 
   // What was told before is told again only to who asks.
   const auto before = probe.all_seen().size();
-  link->read();
+  probe.read(*link);
   probe.await_seen(before + 1);
   CHECK(probe.all_seen().back().revision == other->revision);
   (*views)->on_change({});

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "cluster/coordination/embedded_store.h"
-#include "cluster/replication/store_record_keeper.h"
+#include "cluster/replication/record_keepers.h"
 #include "tests/cluster/record_probe.h"
 #include "tests/support/temp_dir.h"
 
@@ -14,8 +14,7 @@ namespace quiver::cluster {
 namespace {
 
 using namespace testing;
-using replication::RecordEvent;
-using replication::StoreRecordKeeper;
+using replication::RecordKeepers;
 using replication::SwapOutcome;
 
 /// Answers transactions as a test says, holds them back, and counts how many run at once.
@@ -107,15 +106,15 @@ struct Bench {
     auto source = ViewSource::open(*inner, {});
     REQUIRE(source.ok());
     views = std::move(*source);
-    keeper.emplace(*moody, *views, StoreRecordKeeper::Options{2, std::chrono::seconds(2)});
+    keepers.emplace(*moody, *views, RecordKeepers::Options{2, std::chrono::seconds(2)});
   }
   ~Bench() {
     views->on_change({});
     moody->let_go();
   }
 
-  std::unique_ptr<replication::RecordLink> follow() {
-    return keeper->follow(kDocs, ShardId{0}, probe.tell());
+  std::unique_ptr<replication::RecordKeeper> follow() {
+    return keepers->follow(kDocs, ShardId{0}, probe.news());
   }
   std::string stored() {
     const auto entry = inner->get({}, keys::shard(kDocs, ShardId{0}));
@@ -129,7 +128,7 @@ struct Bench {
   std::unique_ptr<ViewSource> views;
   Revision first{0};
   RecordProbe probe;
-  std::optional<StoreRecordKeeper> keeper;
+  std::optional<RecordKeepers> keepers;
 };
 
 TEST_CASE("Record keeper: on the embedded store", "[cluster][replication]") {
@@ -144,23 +143,23 @@ TEST_CASE("Record keeper: what the store does not tell is unknown", "[cluster][r
   auto link = bench.follow();
   SECTION("it was written") {
     bench.moody->set(Mood::LosesAnswer);
-    link->swap(swap_of(1, bench.first, in_term(2)));
+    bench.probe.swap(*link, 1, bench.first, in_term(2));
     CHECK(bench.probe.answer(1).outcome == SwapOutcome::Unknown);
     CHECK(bench.stored() == in_term(2).to_json().dump());
     // Asked again with the same comparison, it is known.
     bench.moody->set(Mood::Honest);
-    link->swap(swap_of(2, bench.first, in_term(2)));
+    bench.probe.swap(*link, 2, bench.first, in_term(2));
     CHECK(bench.probe.answer(2).outcome == SwapOutcome::Conflict);
-    link->read();
+    bench.probe.read(*link);
     CHECK(bench.probe.seen(Term{2}).revision > bench.first);
   }
   SECTION("it was not") {
     bench.moody->set(Mood::LosesRequest);
-    link->swap(swap_of(1, bench.first, in_term(2)));
+    bench.probe.swap(*link, 1, bench.first, in_term(2));
     CHECK(bench.probe.answer(1).outcome == SwapOutcome::Unknown);
     CHECK(bench.stored() == two_copies().to_json().dump());
     bench.moody->set(Mood::Honest);
-    link->swap(swap_of(2, bench.first, in_term(2)));
+    bench.probe.swap(*link, 2, bench.first, in_term(2));
     CHECK(bench.probe.answer(2).outcome == SwapOutcome::Done);
   }
 }
@@ -169,7 +168,7 @@ TEST_CASE("Record keeper: a store that surely wrote nothing says so", "[cluster]
   Bench bench;
   auto link = bench.follow();
   bench.moody->set(Mood::Refuses);
-  link->swap(swap_of(1, bench.first, in_term(2)));
+  bench.probe.swap(*link, 1, bench.first, in_term(2));
   const auto answer = bench.probe.answer(1);
   CHECK(answer.outcome == SwapOutcome::NotWritten);
   CHECK(answer.revision == Revision{0});
@@ -181,12 +180,12 @@ TEST_CASE("Record keeper: nobody waits for a store that hangs", "[cluster][repli
   auto link = bench.follow();
   bench.probe.seen(Term{1});
   bench.moody->hold();
-  link->swap(swap_of(1, bench.first, in_term(2)));
+  bench.probe.swap(*link, 1, bench.first, in_term(2));
   bench.moody->await_calls(1);
   // These return, and the last of them takes the place of the others.
   for (std::uint64_t id = 2; id <= 100; ++id) {
-    link->swap(swap_of(id, bench.first, in_term(id + 1)));
-    link->read();
+    bench.probe.swap(*link, id, bench.first, in_term(id + 1));
+    bench.probe.read(*link);
   }
   CHECK(bench.probe.answers() == 0);
   bench.moody->let_go();
@@ -196,15 +195,15 @@ TEST_CASE("Record keeper: nobody waits for a store that hangs", "[cluster][repli
   CHECK(bench.moody->calls() == 2);
 }
 
-TEST_CASE("Record keeper: links take turns on a bounded pool", "[cluster][replication]") {
+TEST_CASE("Record keeper: copies take turns on a bounded pool", "[cluster][replication]") {
   Bench bench;
-  std::vector<std::unique_ptr<replication::RecordLink>> links;
+  std::vector<std::unique_ptr<replication::RecordKeeper>> keepers_of;
   std::vector<std::unique_ptr<RecordProbe>> probes;
   bench.moody->hold();
   for (std::uint32_t i = 0; i < 50; ++i) {
     auto& probe = *probes.emplace_back(std::make_unique<RecordProbe>());
-    links.push_back(bench.keeper->follow(kDocs, ShardId{i + 1}, probe.tell()));
-    links.back()->swap(swap_of(1, Revision{0}, in_term(2)));
+    keepers_of.push_back(bench.keepers->follow(kDocs, ShardId{i + 1}, probe.news()));
+    probe.swap(*keepers_of.back(), 1, Revision{0}, in_term(2));
   }
   bench.moody->await_calls(2);
   bench.moody->let_go();
@@ -213,20 +212,20 @@ TEST_CASE("Record keeper: links take turns on a bounded pool", "[cluster][replic
   CHECK(bench.moody->calls() == 50);
 }
 
-TEST_CASE("Record keeper: behind a link's end nothing is told", "[cluster][replication]") {
+TEST_CASE("Record keeper: behind its end nothing is told", "[cluster][replication]") {
   Bench bench;
   auto link = bench.follow();
   bench.probe.seen(Term{1});
   bench.moody->hold();
-  link->swap(swap_of(1, bench.first, in_term(2)));
+  bench.probe.swap(*link, 1, bench.first, in_term(2));
   bench.moody->await_calls(1);
   // Not by waiting for the store.
   link.reset();
   bench.moody->let_go();
   // Its transaction took effect, for others to see.
   RecordProbe other;
-  bench.views->on_change([&] { bench.keeper->look(); });
-  auto next = bench.keeper->follow(kDocs, ShardId{0}, other.tell());
+  bench.views->on_change([&] { bench.keepers->look(); });
+  auto next = bench.keepers->follow(kDocs, ShardId{0}, other.news());
   other.seen(Term{2});
   CHECK(bench.probe.answers() == 0);
   CHECK(bench.probe.all_seen().size() == 1);
@@ -237,15 +236,15 @@ TEST_CASE("Record keeper: ends with calls under way and waiting", "[cluster][rep
   auto link = bench.follow();
   bench.probe.seen(Term{1});
   bench.moody->hold();
-  link->swap(swap_of(1, bench.first, in_term(2)));
+  bench.probe.swap(*link, 1, bench.first, in_term(2));
   bench.moody->await_calls(1);
-  link->swap(swap_of(2, bench.first, in_term(3)));
-  std::thread closer([&] { bench.keeper->close(); });
+  bench.probe.swap(*link, 2, bench.first, in_term(3));
+  std::thread closer([&] { bench.keepers->close(); });
   bench.moody->let_go();
   closer.join();
-  link->swap(swap_of(3, bench.first, in_term(4)));
-  bench.keeper->look();
-  link->read();
+  bench.probe.swap(*link, 3, bench.first, in_term(4));
+  bench.keepers->look();
+  bench.probe.read(*link);
   CHECK(bench.stored() == in_term(2).to_json().dump());
   CHECK(bench.moody->calls() == 1);
 }
@@ -253,21 +252,21 @@ TEST_CASE("Record keeper: ends with calls under way and waiting", "[cluster][rep
 TEST_CASE("Record keeper: what cannot be understood, or is not there, is not told",
           "[cluster][replication]") {
   Bench bench;
-  bench.views->on_change([&] { bench.keeper->look(); });
+  bench.views->on_change([&] { bench.keepers->look(); });
   const auto key = keys::shard(kDocs, ShardId{0});
   auto link = bench.follow();
   bench.probe.seen(Term{1});
   const auto broken = bench.inner->txn({}, {}, {{key, R"({"term":7})"}});
   REQUIRE(broken.ok());
   REQUIRE(bench.views->await({}, broken->revision).ok());
-  link->read();
+  bench.probe.read(*link);
   RecordProbe nobody;
-  auto missing = bench.keeper->follow(kDocs, ShardId{9}, nobody.tell());
-  missing->read();
+  auto missing = bench.keepers->follow(kDocs, ShardId{9}, nobody.news());
+  nobody.read(*missing);
   // Answered behind the reads.
-  link->swap(swap_of(1, bench.first, in_term(2)));
+  bench.probe.swap(*link, 1, bench.first, in_term(2));
   CHECK(bench.probe.answer(1).outcome == SwapOutcome::Conflict);
-  missing->swap(swap_of(1, Revision{77}, in_term(2)));
+  nobody.swap(*missing, 1, Revision{77}, in_term(2));
   CHECK(nobody.answer(1).outcome == SwapOutcome::Conflict);
   CHECK(bench.probe.all_seen().size() == 1);
   CHECK(nobody.all_seen().empty());
@@ -279,8 +278,8 @@ TEST_CASE("Record keeper: what cannot be understood, or is not there, is not tol
   // A store that cannot be read tells nothing.
   bench.moody->set(Mood::Refuses);
   const auto before = bench.probe.all_seen().size();
-  link->read();
-  link->swap(swap_of(2, bench.first, in_term(6)));
+  bench.probe.read(*link);
+  bench.probe.swap(*link, 2, bench.first, in_term(6));
   CHECK(bench.probe.answer(2).outcome == SwapOutcome::NotWritten);
   CHECK(bench.probe.all_seen().size() == before);
 }

@@ -10,7 +10,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "cluster/replication/record_keeper.h"
+#include "cluster/replication/record_keepers.h"
 #include "cluster/view/keys.h"
 #include "cluster/view/view_source.h"
 
@@ -39,25 +39,28 @@ inline ShardState in_term(std::uint64_t term) {
   return state;
 }
 
-inline replication::SwapRecord swap_of(std::uint64_t id, Revision expected, ShardState desired) {
-  return {replication::SwapId{id}, expected,
-          std::make_shared<const ShardState>(std::move(desired))};
-}
-
 /// Takes down what a keeper tells.
 class RecordProbe {
  public:
-  replication::TellRecord tell() {
-    return [this](replication::RecordEvent event) {
+  replication::RecordKeeper::Seen news() {
+    return [this](replication::RecordSeen seen) {
       const std::lock_guard lock(mutex_);
-      if (auto* seen = std::get_if<replication::RecordSeen>(&event)) {
-        seen_.push_back(std::move(*seen));
-      } else {
-        answers_.push_back(std::get<replication::SwapAnswered>(event));
-      }
+      seen_.push_back(std::move(seen));
       told_.notify_all();
     };
   }
+
+  void swap(replication::RecordKeeper& keeper, std::uint64_t id, Revision expected,
+            ShardState desired) {
+    keeper.swap(replication::SwapId{id}, expected,
+                std::make_shared<const ShardState>(std::move(desired)),
+                [this](replication::SwapAnswered answer) {
+                  const std::lock_guard lock(mutex_);
+                  answers_.push_back(answer);
+                  told_.notify_all();
+                });
+  }
+  void read(replication::RecordKeeper& keeper) { keeper.read(news()); }
 
   /// The answer to this swap; fails the test if there is none in time.
   replication::SwapAnswered answer(std::uint64_t id) {
