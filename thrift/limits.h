@@ -29,6 +29,8 @@ inline constexpr std::size_t kFilterBytesMax = std::size_t{8} << 20;
 inline constexpr std::size_t kChunkBytesMax = std::size_t{1} << 20;
 /// Files of one checkpoint: a RocksDB directory of some 100 GB.
 inline constexpr std::size_t kCheckpointFilesMax = 16'384;
+/// Copies that one call asks about; more are asked about in turn.
+inline constexpr std::size_t kCopiesMax = 4096;
 /// Fields of one collection that a call may ask for.
 inline constexpr std::size_t kFieldsMax = 10'000;
 /// Names, ids, addresses, states, versions.

@@ -43,7 +43,8 @@ struct PeerAddress {
 /// Internal: the peer answered what cannot be understood.
 ///
 /// search() asks the peer a second time for the hits that one reply has no room for; of these, a
-/// point that was erased in between is left out. get() and scroll() ask as often as it takes.
+/// point that was erased in between is left out. get(), scroll() and
+/// copy_positions() ask as often as it takes.
 ///
 /// Threads: any.
 class NodeClient final : public NodeHandler {
@@ -75,6 +76,9 @@ class NodeClient final : public NodeHandler {
   Reply<LogPosition> hold_writes(const ShardCall& call, std::chrono::milliseconds hold) override;
   Answered release_writes(const ShardCall& call) override;
   Answered hand_over(const ShardCall& call, const HandOverCall& request) override;
+  Reply<std::vector<CopyPosition>> copy_positions(const NodeCall& call,
+                                                  const std::vector<CopyName>& copies) override;
+  Answered direct(const ShardCall& call, const PrimaryOrder& order) override;
   Reply<Welcome> join(const NodeCall& call, const JoinCall& request) override;
   Reply<HeartbeatEcho> ping(const NodeCall& call, const Heartbeat& heartbeat) override;
   Reply<NodeStatus> status(const NodeCall& call) override;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <quiver_wire/NodeWire.h>
 
@@ -80,6 +81,10 @@ class WireHandler final : public wire::NodeWireIf {
   void release_writes(wire::Ack& out, const wire::CallHeader& header) override;
   void hand_over(wire::Ack& out, const wire::CallHeader& header,
                  const wire::HandOverRequest& request) override;
+  void copy_positions(wire::CopyPositionsReply& out, const wire::CallHeader& header,
+                      const std::vector<wire::CopyNameRecord>& copies) override;
+  void direct(wire::Ack& out, const wire::CallHeader& header,
+              const wire::PrimaryOrderRequest& request) override;
   void join(wire::JoinReply& out, const wire::CallHeader& header,
             const wire::JoinRequest& request) override;
   void ping(wire::HeartbeatReply& out, const wire::CallHeader& header,
