@@ -1,5 +1,6 @@
 // What is done about shards of several copies, case by case, worked out by hand.
 
+#include "cluster/upkeep/move_progress.h"
 #include "cluster/upkeep/upkeep_planner.h"
 #include "tests/cluster/upkeep_paper.h"
 
@@ -490,6 +491,42 @@ TEST_CASE("Moves: to where it cannot go, nothing is begun", "[cluster][upkeep]")
   const auto added = paper.one(60s);
   CHECK(added.kind == Kind::Add);
   CHECK(added.node == node_id(3));
+}
+
+TEST_CASE("Moves: how far one is shows in the shard's record", "[cluster][upkeep]") {
+  UpkeepPaper paper;
+  paper.cluster.add_nodes(0, 2);
+  paper.store(2, {{0, 1}});
+  const auto old = paper.copy(0);
+  const Move move{"docs",
+                  paper.cluster.spec("docs", 1, 2).id,
+                  ShardId{0},
+                  old,
+                  node_id(0),
+                  node_id(2),
+                  MoveReason::Manual};
+  const auto progress = [&](bool hopeless) {
+    return progress_of(move, paper.cluster.view.find_collection("docs"), hopeless);
+  };
+  CHECK(progress(false) == MoveProgress{MovePhase::Planned, {}});
+  CHECK(progress(true).phase == MovePhase::Failed);
+  const CopyId fresh{paper_id("fresh", 1)};
+  paper.shard().copies[fresh] = {node_id(2), CopyState::New};
+  CHECK(progress(false).phase == MovePhase::Copying);
+  CHECK(progress(true) == MoveProgress{MovePhase::Failed, "the server that it leads to is gone"});
+  paper.in_sync({0, 1, 2});
+  CHECK(progress(false).phase == MovePhase::HandingOver);
+  auto& state = paper.shard();
+  state.primary = fresh;
+  std::erase(state.in_sync, old);
+  state.copies.erase(old);
+  CHECK(progress(false).phase == MovePhase::Done);
+  // What has arrived has arrived.
+  CHECK(progress(true).phase == MovePhase::Done);
+  auto& given_up = paper.shard();
+  given_up.copies.erase(fresh);
+  CHECK(progress(false) == MoveProgress{MovePhase::Failed, "the copy that was to move is gone"});
+  CHECK(progress_of(move, nullptr, false).phase == MovePhase::Aborted);
 }
 
 TEST_CASE("Roles: primaries spread once all is calm, a few at a time", "[cluster][upkeep]") {

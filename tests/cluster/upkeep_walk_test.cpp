@@ -71,6 +71,26 @@ TEST_CASE("Upkeep: random walks end well, and break no rule on the way", "[clust
   CHECK(sum.acknowledged > 20'000);
 }
 
+TEST_CASE("Upkeep: the judge finds controllers that break a rule", "[cluster][upkeep]") {
+  for (const auto wrong : {Wrong::PromotesAnybody, Wrong::NoCompare}) {
+    std::string found;
+    for (std::uint64_t seed = 0; seed < 40 && found.empty(); ++seed) {
+      WalkSpec spec;
+      spec.seed = seed;
+      spec.wrong = wrong;
+      UpkeepWorld world(spec);
+      for (int i = 0; i < kTroubled && world.violation().empty(); ++i) world.step(true);
+      found = world.violation();
+    }
+    INFO("the controller that " << (wrong == Wrong::NoCompare ? "does not compare"
+                                                              : "promotes anybody")
+                                << ": " << found);
+    CHECK_FALSE(found.empty());
+    // By what it leads to, not by what it is.
+    CHECK(found.find("a controller") == std::string::npos);
+  }
+}
+
 TEST_CASE("Upkeep: many random walks", "[.][figures]") {
   UpkeepWorld::Counts sum;
   const char* const from = std::getenv("SEEDS_FROM");

@@ -20,10 +20,11 @@ bool begins_with(const Log& log, const Log& start) {
 }  // namespace
 
 UpkeepWorld::UpkeepWorld(const WalkSpec& spec)
-    : random_(spec.seed), zones_(spec.zones), cluster_(spec.seed), controllers_(kControllers) {
+    : random_(spec.seed), spec_(spec), cluster_(spec.seed), controllers_(kControllers) {
   const auto add = [&] {
     const auto number = next_server_++;
-    cluster_.add_node(number, 1.0, zones_ == 0 ? "" : "z" + std::to_string(number % zones_));
+    cluster_.add_node(number, 1.0,
+                      spec_.zones == 0 ? "" : "z" + std::to_string(number % spec_.zones));
     numbers_[node_id(number)] = number;
     servers_[node_id(number)].suspected.resize(kControllers, false);
   };
@@ -168,7 +169,8 @@ void UpkeepWorld::trouble_servers() {
 void UpkeepWorld::trouble_membership() {
   if (chance(0.01) && active() < 9) {
     const auto number = next_server_++;
-    cluster_.add_node(number, 1.0, zones_ == 0 ? "" : "z" + std::to_string(number % zones_));
+    cluster_.add_node(number, 1.0,
+                      spec_.zones == 0 ? "" : "z" + std::to_string(number % spec_.zones));
     numbers_[node_id(number)] = number;
     servers_[node_id(number)].suspected.resize(kControllers, false);
   }
@@ -476,7 +478,9 @@ void UpkeepWorld::carry_out(const ShardChange& change) {
     }
     return;
   }
-  if (record(*shard) != change.from || (troubled_ && chance(0.05))) return;
+  const bool compares = spec_.wrong != Wrong::NoCompare;
+  if ((compares && record(*shard) != change.from) || (troubled_ && chance(0.05))) return;
+  if (spec_.wrong != Wrong::Nothing) return put(*shard, spoil(*shard, change));
   judge_controller(change.from, *change.to);
   const auto old = copies_.find(change.from.primary);
   switch (change.kind) {
@@ -488,6 +492,24 @@ void UpkeepWorld::carry_out(const ShardChange& change) {
     default: ++counts_.drops; break;
   }
   put(*shard, *change.to);
+}
+
+ShardState UpkeepWorld::spoil(const Shard& shard, const ShardChange& change) {
+  auto out = *change.to;
+  const auto now = record(shard);
+  out.epoch = now.epoch + 1;
+  if (change.kind != ShardChange::Kind::Promote) return out;
+  // Not to be found out by its term.
+  out.term = Term{raw(std::max(now.term, change.from.term)) + 1};
+  if (spec_.wrong != Wrong::PromotesAnybody) return out;
+  for (const auto& [id, place] : out.copies) {
+    const auto found = copies_.find(id);
+    const bool there = found != copies_.end() && works(found->second);
+    if (there && !contains(now.in_sync, id)) out.primary = id;
+  }
+  if (!contains(out.in_sync, out.primary)) out.in_sync.push_back(out.primary);
+  std::sort(out.in_sync.begin(), out.in_sync.end());
+  return out;
 }
 
 void UpkeepWorld::judge_controller(const ShardState& before, const ShardState& after) {

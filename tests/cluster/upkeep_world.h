@@ -17,11 +17,21 @@
 // everything.
 namespace quiver::cluster::testing {
 
+/// Controllers that break a rule, for the judge to find.
+enum class Wrong {
+  Nothing,
+  /// A copy that answers becomes primary, in sync or not.
+  PromotesAnybody,
+  /// A record is written although it is not the one that the change was decided on.
+  NoCompare,
+};
+
 struct WalkSpec {
   std::uint64_t seed = 0;
   std::size_t servers = 5;
   /// 0: every server fails alone.
   std::size_t zones = 0;
+  Wrong wrong = Wrong::Nothing;
 };
 
 class UpkeepWorld {
@@ -122,13 +132,15 @@ class UpkeepWorld {
   void check(Shard& shard);
   void look_after(std::size_t controller);
   void carry_out(const ShardChange& change);
+  /// What a controller that breaks a rule writes.
+  ShardState spoil(const Shard& shard, const ShardChange& change);
   void judge_controller(const ShardState& before, const ShardState& after);
   Liveness liveness_of(std::size_t controller) const;
   CopyReports reports_of(const ClusterView& view, const Liveness& liveness);
   bool works(const Copy& copy) const;
 
   std::mt19937_64 random_;
-  std::size_t zones_;
+  const WalkSpec spec_;
   std::uint64_t next_server_ = 0;
   std::uint64_t drawn_ = 0;
   std::uint64_t written_ = 0;
