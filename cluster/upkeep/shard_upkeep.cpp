@@ -49,7 +49,7 @@ ShardUpkeep::Copy ShardUpkeep::judge(const CopyId& id, const CopyPlace& place) c
   out.fresh = place.state == CopyState::New;
   const auto* const said = report(id);
   out.works = is_up(place.node) && said != nullptr && said->condition == CopyCondition::Works;
-  // A new copy is made only after the record names it.
+  // A new copy is made only after the record names it; if that takes too long, it has failed.
   const bool absent = said != nullptr && said->condition == CopyCondition::Absent && !out.fresh;
   const auto* const node = facts_.view.find_node(place.node);
   const bool removed = node == nullptr || node->record.state == NodeState::Removed;

@@ -15,7 +15,7 @@ void keep(std::map<Key, Time>& since, const std::set<Key>& now_true, Time now) {
 void Sightings::note(const Liveness& liveness, const CopyReports& reports, Time now) {
   std::set<CopyId> failed;
   for (const auto& [copy, report] : reports) {
-    if (report.condition == thrift::CopyCondition::Failed) failed.insert(copy);
+    if (report.condition != thrift::CopyCondition::Works) failed.insert(copy);
   }
   // A copy of which nothing was heard is as it was.
   for (const auto& [copy, since] : failed_since_) {

@@ -12,7 +12,7 @@ namespace quiver::cluster {
 /// What the servers said of the copies that they were asked for.
 using CopyReports = std::map<CopyId, thrift::CopyPosition>;
 
-/// Since when servers are down and copies have failed, as whoever looks after the cluster saw it
+/// Since when servers are down and copies do not work, as whoever looks after the cluster saw it
 /// itself: one that has just begun gives everybody the whole delay.
 class Sightings {
  public:
@@ -24,6 +24,7 @@ class Sightings {
 
   /// Down for at least `delay`, or known not to return.
   std::set<NodeId> dead(Duration delay) const;
+  /// Whether its server has said for at least `delay` that it failed, or is not there.
   bool has_failed(const CopyId& copy, Duration delay) const;
   /// Whether nobody went down or came back for at least `delay`.
   bool calm(Duration delay) const;

@@ -79,7 +79,7 @@ class UpkeepPlanner::Round {
  private:
   void count() {
     for (const auto& [copy, report] : round_.reports) {
-      if (report.condition != thrift::CopyCondition::Failed) continue;
+      if (report.condition == thrift::CopyCondition::Works) continue;
       if (sightings_.has_failed(copy, options_.replace_after)) failed_.insert(copy);
     }
     for (const auto& [unused, collection] : round_.view.collections) {

@@ -242,11 +242,14 @@ TEST_CASE("Record keeper: ends with calls under way and waiting", "[cluster][rep
   std::thread closer([&] { bench.keepers->close(); });
   bench.moody->let_go();
   closer.join();
+  // The second may have begun before.
+  const auto calls = bench.moody->calls();
   bench.probe.swap(*link, 3, bench.first, in_term(4));
   bench.keepers->look();
   bench.probe.read(*link);
   CHECK(bench.stored() == in_term(2).to_json().dump());
-  CHECK(bench.moody->calls() == 1);
+  CHECK(bench.moody->calls() == calls);
+  CHECK(calls <= 2);
 }
 
 TEST_CASE("Record keeper: what cannot be understood, or is not there, is not told",

@@ -257,10 +257,14 @@ TEST_CASE("Replacement: a copy whose files are gone goes at once, and its server
   const auto added = paper.one();
   CHECK(added.kind == Kind::Add);
   CHECK(added.node == node_id(1));
-  // A new copy is not there before the record names it: that is no loss.
+  // A new copy is not there before the record names it: that is no loss, unless it lasts.
   paper.write(added);
   paper.says(1, in(CopyCondition::Absent));
-  paper.nothing(10min);
+  paper.nothing();
+  paper.nothing(59s);
+  const auto never_made = paper.one(1s);
+  CHECK(never_made.kind == Kind::Drop);
+  CHECK(never_made.copy == added.copy);
 }
 
 TEST_CASE("Replacement: a copy that has failed for long is made anew on another server",
