@@ -131,6 +131,21 @@ thrift::Answered NodeService::hand_over(const thrift::ShardCall& call,
   return open.moves->hand_over(call, request);
 }
 
+thrift::Reply<std::vector<thrift::CopyPosition>> NodeService::copy_positions(
+    const thrift::NodeCall& call, const std::vector<thrift::CopyName>& copies) {
+  QV_TRY(const auto open, parts_for(call));
+  if (open.copies == nullptr) return NodeHandler::copy_positions(call, copies);
+  return open.copies->positions(copies);
+}
+
+thrift::Answered NodeService::direct(const thrift::ShardCall& call,
+                                     const thrift::PrimaryOrder& order) {
+  QV_TRY(const auto open, parts_for(call));
+  if (open.copies == nullptr) return NodeHandler::direct(call, order);
+  QV_CHECK(open.copies->direct({call.collection, call.shard, call.copy}, order));
+  return Done{};
+}
+
 thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall& call,
                                                  const thrift::JoinCall& request) {
   QV_TRY(const auto open, all_parts_for(call));

@@ -2,10 +2,12 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cluster/member_service.h"
 #include "cluster/migration/move_source.h"
 #include "cluster/shard_service.h"
+#include "cluster/upkeep/copy_desk.h"
 #include "core/mutex.h"
 #include "thrift/node_handler.h"
 
@@ -24,6 +26,8 @@ class NodeService final : public thrift::NodeHandler {
     MoveSource* moves = nullptr;
     MemberService* members = nullptr;
     std::shared_ptr<const void> home;
+    /// Null: this server keeps no copies that replicate.
+    CopyDesk* copies = nullptr;
   };
   explicit NodeService(thrift::NodeIdentity self) : self_(std::move(self)) {}
 
@@ -59,6 +63,10 @@ class NodeService final : public thrift::NodeHandler {
   thrift::Answered release_writes(const thrift::ShardCall& call) override;
   thrift::Answered hand_over(const thrift::ShardCall& call,
                              const thrift::HandOverCall& request) override;
+  thrift::Reply<std::vector<thrift::CopyPosition>> copy_positions(
+      const thrift::NodeCall& call, const std::vector<thrift::CopyName>& copies) override;
+  thrift::Answered direct(const thrift::ShardCall& call,
+                          const thrift::PrimaryOrder& order) override;
   thrift::Reply<thrift::Welcome> join(const thrift::NodeCall& call,
                                       const thrift::JoinCall& request) override;
   thrift::Reply<thrift::HeartbeatEcho> ping(const thrift::NodeCall& call,

@@ -215,6 +215,58 @@ struct SnapshotOffer {
   std::string message;
 };
 
+// -- copies that replicate
+
+/// One copy of one shard, in full.
+struct CopyName {
+  /// CollectionSpec::id.
+  std::string collection;
+  ShardId shard{0};
+  CopyId copy;
+
+  auto operator<=>(const CopyName&) const = default;
+};
+
+enum class CopyCondition : std::uint8_t {
+  /// It is open.
+  Works = 1,
+  /// Its disk failed, and it answers nobody until it is opened anew.
+  Failed = 2,
+  /// The node has no such copy: it was never made there, or its files are gone. Only said once the
+  /// node has opened all copies that it has.
+  Absent = 3,
+};
+
+/// How far a copy is.
+struct CopyPosition {
+  CopyCondition condition = CopyCondition::Works;
+  /// It is the primary, and takes writes.
+  bool serves = false;
+  /// It heard a primary of the term that it has seen, no longer ago than a lease.
+  bool hears = false;
+  /// The newest term that it has seen, what its log ends with, and how much of that is applied;
+  /// meaningless unless it works.
+  Term seen{0};
+  LogPosition last;
+  Seq applied{0};
+
+  bool operator==(const CopyPosition&) const = default;
+};
+
+/// What only the primary of a shard can do about its copies.
+struct PrimaryOrder {
+  enum class Kind : std::uint8_t {
+    /// Give its role to `copy`, which is in sync.
+    HandOff = 1,
+    /// Take `copy` out of the shard's record.
+    Drop = 2,
+  };
+  Kind kind = Kind::HandOff;
+  CopyId copy;
+
+  bool operator==(const PrimaryOrder&) const = default;
+};
+
 // -- a node
 
 /// A node that wants to be let into the cluster.

@@ -57,6 +57,8 @@ std::size_t wire_bytes(const Json& json);
 
 wire::NodeRecord encode_node(const NodeIdentity& node);
 Result<NodeIdentity> decode_node(const wire::NodeRecord& node);
+/// Errors: InvalidArgument unless 32 hexadecimal digits, as ids of collections and copies are.
+Status check_id(std::string_view id, std::string_view what);
 /// Errors: InvalidArgument unless 1 to 64 of [A-Za-z0-9_.-].
 Status check_node_id(std::string_view id);
 /// Errors: InvalidArgument if `text` is longer than kNameBytesMax or not UTF-8.

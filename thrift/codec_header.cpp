@@ -10,16 +10,10 @@ namespace {
 
 constexpr std::size_t kNodeIdBytesMax = 64;
 constexpr std::size_t kTraceBytesMax = 64;
-constexpr std::size_t kCollectionIdBytes = 32;
+constexpr std::size_t kIdBytes = 32;
 
 Error wrong(std::string_view what, const std::string& how) {
   return {ErrorCode::InvalidArgument, std::string(what) + ": " + how};
-}
-
-bool is_collection_id(std::string_view id) {
-  return id.size() == kCollectionIdBytes && std::all_of(id.begin(), id.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
 }
 
 Status decode_common(const wire::CallHeader& header, std::chrono::steady_clock::time_point arrival,
@@ -54,6 +48,14 @@ Status check_name(std::string_view text, std::string_view what) {
   if (text.size() <= kNameBytesMax && is_utf8(text)) return Done{};
   return wrong(what, "at most " + std::to_string(kNameBytesMax) + " bytes of UTF-8, got " +
                          std::to_string(text.size()) + " bytes");
+}
+
+Status check_id(std::string_view id, std::string_view what) {
+  const bool hexadecimal = std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+  if (hexadecimal && id.size() == kIdBytes) return Done{};
+  return wrong(what, "an id of 32 hexadecimal digits");
 }
 
 Status check_node_id(std::string_view id) {
@@ -114,7 +116,7 @@ Result<ShardCall> decode_shard_header(const wire::CallHeader& header,
                                       std::chrono::steady_clock::time_point arrival) {
   ShardCall call;
   QV_CHECK(decode_common(header, arrival, call));
-  if (!header.__isset.collection || !is_collection_id(header.collection)) {
+  if (!header.__isset.collection || !check_id(header.collection, "").ok()) {
     return wrong("collection", "the id of a collection, 32 hexadecimal digits");
   }
   call.collection = header.collection;
@@ -125,7 +127,7 @@ Result<ShardCall> decode_shard_header(const wire::CallHeader& header,
   }
   call.shard = ShardId{static_cast<std::uint32_t>(header.shard)};
   if (header.__isset.copy) {
-    if (!is_collection_id(header.copy)) return wrong("copy", "an id of 32 hexadecimal digits");
+    QV_CHECK(check_id(header.copy, "copy"));
     call.copy = {header.copy};
   }
   return call;

@@ -48,16 +48,21 @@ wire::ShardRecord encode_shard(const ShardStatus& shard) {
   return out;
 }
 
+Result<ShardId> decode_number(std::int32_t shard) {
+  if (shard >= 0 && static_cast<std::uint32_t>(shard) < limits::kShardsMax) {
+    return ShardId{static_cast<std::uint32_t>(shard)};
+  }
+  return wrong("shard",
+               "0 to " + std::to_string(limits::kShardsMax - 1) + ", got " + std::to_string(shard));
+}
+
 Result<ShardStatus> decode_shard(const wire::ShardRecord& record) {
   QV_CHECK(check_token_name(record.collection, "collection"));
   QV_CHECK(check_name(record.state, "state"));
-  if (record.shard < 0 || static_cast<std::uint32_t>(record.shard) >= limits::kShardsMax) {
-    return wrong("shard", "0 to " + std::to_string(limits::kShardsMax - 1) + ", got " +
-                              std::to_string(record.shard));
-  }
+  QV_TRY(const auto number, decode_number(record.shard));
   return ShardStatus{
       record.collection,
-      ShardId{static_cast<std::uint32_t>(record.shard)},
+      number,
       record.state,
       {static_cast<std::uint64_t>(record.points), static_cast<std::uint64_t>(record.unindexed),
        static_cast<std::uint64_t>(record.disk_bytes)},
@@ -172,6 +177,83 @@ Result<HandOverCall> decode_hand_over(const wire::HandOverRequest& request) {
   QV_CHECK(check_token_name(request.to_copy, "to_copy"));
   QV_CHECK(check_node_id(request.to_node));
   return HandOverCall{request.checkpoint, {request.to_copy}, {request.to_node}};
+}
+
+Result<std::vector<wire::CopyNameRecord>> encode_copies(std::span<const CopyName> copies) {
+  std::vector<wire::CopyNameRecord> out;
+  for (const auto& copy : copies) {
+    auto& record = out.emplace_back();
+    record.collection = copy.collection;
+    record.shard = static_cast<std::int32_t>(raw(copy.shard));
+    record.copy = copy.copy.text;
+  }
+  QV_CHECK(decode_copies(out));
+  return out;
+}
+
+Result<std::vector<CopyName>> decode_copies(const std::vector<wire::CopyNameRecord>& records) {
+  QV_CHECK(at_most("copies", records.size(), kCopiesMax));
+  std::vector<CopyName> out;
+  for (const auto& record : records) {
+    QV_CHECK(check_id(record.collection, "collection"));
+    QV_TRY(const auto shard, decode_number(record.shard));
+    QV_CHECK(check_id(record.copy, "copy"));
+    out.push_back({record.collection, shard, {record.copy}});
+  }
+  return out;
+}
+
+wire::CopyPositionsReply encode_positions(const std::vector<CopyPosition>& positions) {
+  wire::CopyPositionsReply out;
+  for (const auto& position : positions) {
+    auto& record = out.positions.emplace_back();
+    record.condition = static_cast<std::int32_t>(position.condition);
+    record.serves = position.serves;
+    record.hears = position.hears;
+    record.seen = static_cast<std::int64_t>(raw(position.seen));
+    record.last_term = static_cast<std::int64_t>(raw(position.last.term));
+    record.last_seq = static_cast<std::int64_t>(raw(position.last.seq));
+    record.applied = static_cast<std::int64_t>(raw(position.applied));
+  }
+  return out;
+}
+
+Result<std::vector<CopyPosition>> decode_positions(const wire::CopyPositionsReply& reply,
+                                                   std::size_t asked) {
+  if (reply.positions.size() != asked) {
+    return wrong("positions", "of " + std::to_string(asked) + " copies, got " +
+                                  std::to_string(reply.positions.size()));
+  }
+  std::vector<CopyPosition> out;
+  for (const auto& record : reply.positions) {
+    if (record.condition < 1 || record.condition > 3) {
+      return wrong("condition", "1 to 3, got " + std::to_string(record.condition));
+    }
+    out.push_back({static_cast<CopyCondition>(record.condition),
+                   record.serves,
+                   record.hears,
+                   Term{static_cast<std::uint64_t>(record.seen)},
+                   {Term{static_cast<std::uint64_t>(record.last_term)},
+                    Seq{static_cast<std::uint64_t>(record.last_seq)}},
+                   Seq{static_cast<std::uint64_t>(record.applied)}});
+  }
+  return out;
+}
+
+Result<wire::PrimaryOrderRequest> encode_order(const PrimaryOrder& order) {
+  wire::PrimaryOrderRequest out;
+  out.kind = static_cast<std::int32_t>(order.kind);
+  out.copy = order.copy.text;
+  QV_CHECK(decode_order(out));
+  return out;
+}
+
+Result<PrimaryOrder> decode_order(const wire::PrimaryOrderRequest& request) {
+  if (request.kind < 1 || request.kind > 2) {
+    return wrong("kind", "1 or 2, got " + std::to_string(request.kind));
+  }
+  QV_CHECK(check_id(request.copy, "copy"));
+  return PrimaryOrder{static_cast<PrimaryOrder::Kind>(request.kind), {request.copy}};
 }
 
 Result<wire::JoinRequest> encode_join(const JoinCall& request) {

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <span>
+#include <string>
+#include <vector>
+
 #include <quiver_wire/node_types.h>
 
 #include "thrift/calls.h"
@@ -24,6 +28,16 @@ Result<std::string> decode_chunk(wire::ChunkReply&& reply, std::size_t wanted);
 
 Result<wire::HandOverRequest> encode_hand_over(const HandOverCall& request);
 Result<HandOverCall> decode_hand_over(const wire::HandOverRequest& request);
+
+/// Errors: also InvalidArgument above kCopiesMax.
+Result<std::vector<wire::CopyNameRecord>> encode_copies(std::span<const CopyName> copies);
+Result<std::vector<CopyName>> decode_copies(const std::vector<wire::CopyNameRecord>& records);
+wire::CopyPositionsReply encode_positions(const std::vector<CopyPosition>& positions);
+/// Errors: InvalidArgument unless there are `asked`.
+Result<std::vector<CopyPosition>> decode_positions(const wire::CopyPositionsReply& reply,
+                                                   std::size_t asked);
+Result<wire::PrimaryOrderRequest> encode_order(const PrimaryOrder& order);
+Result<PrimaryOrder> decode_order(const wire::PrimaryOrderRequest& request);
 
 Result<wire::JoinRequest> encode_join(const JoinCall& request);
 Result<JoinCall> decode_join(const wire::JoinRequest& request);

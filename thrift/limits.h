@@ -35,6 +35,8 @@ inline constexpr std::size_t kParcelsMax = 4096;
 inline constexpr std::size_t kParcelEntriesMax = 65'536;
 /// What one parcel says beside its entries: the terms of a log that had 65,000 primaries.
 inline constexpr std::size_t kParcelMessageBytesMax = (std::size_t{1} << 20) + 4096;
+/// Copies that one call asks about; more are asked about in turn.
+inline constexpr std::size_t kCopiesMax = 4096;
 /// Fields of one collection that a call may ask for.
 inline constexpr std::size_t kFieldsMax = 10'000;
 /// Names, ids, addresses, states, versions.

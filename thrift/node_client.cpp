@@ -260,6 +260,42 @@ Answered NodeClient::hand_over(const ShardCall& call, const HandOverCall& reques
   return {Done{}, decode_info(answer.header)};
 }
 
+Reply<std::vector<CopyPosition>> NodeClient::copy_positions(const NodeCall& call,
+                                                            const std::vector<CopyName>& copies) {
+  const Plan plan{Purpose::Control, Kind::Read, call, nullptr};
+  std::vector<CopyPosition> out;
+  ReplyInfo info;
+  std::span<const CopyName> rest(copies);
+  do {
+    const auto some = rest.first(std::min(rest.size(), kCopiesMax));
+    QV_TRY(const auto request, encode_copies(some));
+    wire::CopyPositionsReply answer;
+    if (auto lost = carry(plan, Talk([&](Connection::Wire& peer, const wire::CallHeader& header) {
+                            peer.copy_positions(answer, header, request);
+                          }))) {
+      return *std::move(lost);
+    }
+    auto positions = decode_positions(answer, some.size());
+    if (!positions.ok()) return malformed(positions.error());
+    out.insert(out.end(), positions->begin(), positions->end());
+    info = decode_info(answer.header);
+    rest = rest.subspan(some.size());
+  } while (!rest.empty());
+  return {std::move(out), std::move(info)};
+}
+
+Answered NodeClient::direct(const ShardCall& call, const PrimaryOrder& order) {
+  QV_TRY(const auto encoded, encode_order(order));
+  const Plan plan{Purpose::Control, Kind::Idempotent, call, &call};
+  wire::Ack answer;
+  if (auto lost = carry(plan, Talk([&](Connection::Wire& peer, const wire::CallHeader& header) {
+                          peer.direct(answer, header, encoded);
+                        }))) {
+    return *std::move(lost);
+  }
+  return {Done{}, decode_info(answer.header)};
+}
+
 Reply<Welcome> NodeClient::join(const NodeCall& call, const JoinCall& request) {
   QV_TRY(const auto encoded, encode_join(request));
   const Plan plan{Purpose::Control, Kind::Idempotent, call, nullptr};

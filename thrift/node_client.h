@@ -43,7 +43,8 @@ struct PeerAddress {
 /// Internal: the peer answered what cannot be understood.
 ///
 /// search() asks the peer a second time for the hits that one reply has no room for; of these, a
-/// point that was erased in between is left out. get() and scroll() ask as often as it takes.
+/// point that was erased in between is left out. get(), scroll() and
+/// copy_positions() ask as often as it takes.
 ///
 /// Threads: any.
 class NodeClient final : public NodeHandler {
@@ -80,6 +81,9 @@ class NodeClient final : public NodeHandler {
   Reply<std::vector<RefusedParcel>> deliver(const NodeCall& call,
                                             std::vector<CopyParcel> parcels) override;
   Answered offer_snapshot(const ShardCall& call, const SnapshotOffer& offer) override;
+  Reply<std::vector<CopyPosition>> copy_positions(const NodeCall& call,
+                                                  const std::vector<CopyName>& copies) override;
+  Answered direct(const ShardCall& call, const PrimaryOrder& order) override;
   Reply<Welcome> join(const NodeCall& call, const JoinCall& request) override;
   Reply<HeartbeatEcho> ping(const NodeCall& call, const Heartbeat& heartbeat) override;
   Reply<NodeStatus> status(const NodeCall& call) override;

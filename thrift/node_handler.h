@@ -65,10 +65,29 @@ class NodeHandler {
   /// not.
   virtual Answered offer_snapshot(const ShardCall& call, const SnapshotOffer& offer);
 
+  // -- copies that replicate; a node that has none answers Unavailable
+  /// How far these copies are, in the order asked.
+  virtual Reply<std::vector<CopyPosition>> copy_positions(const NodeCall& call,
+                                                          const std::vector<CopyName>& copies);
+  /// Passes an order to the copy that is meant, which carries it out if it is the primary and can;
+  /// that shows in the shard's record. A repetition does no harm.
+  virtual Answered direct(const ShardCall& call, const PrimaryOrder& order);
+
   // -- the node
   virtual Reply<Welcome> join(const NodeCall& call, const JoinCall& request) = 0;
   virtual Reply<HeartbeatEcho> ping(const NodeCall& call, const Heartbeat& heartbeat) = 0;
   virtual Reply<NodeStatus> status(const NodeCall& call) = 0;
 };
+
+inline Error no_replicas() {
+  return {ErrorCode::Unavailable, "this node keeps no copies that replicate"};
+}
+inline Reply<std::vector<CopyPosition>> NodeHandler::copy_positions(const NodeCall& /*call*/,
+                                                                    const std::vector<CopyName>&) {
+  return no_replicas();
+}
+inline Answered NodeHandler::direct(const ShardCall& /*call*/, const PrimaryOrder& /*order*/) {
+  return no_replicas();
+}
 
 }  // namespace quiver::thrift

@@ -255,6 +255,26 @@ void WireHandler::hand_over(wire::Ack& out, const wire::CallHeader& header,
   });
 }
 
+void WireHandler::copy_positions(wire::CopyPositionsReply& out, const wire::CallHeader& header,
+                                 const std::vector<wire::CopyNameRecord>& copies) {
+  on_node(header, Purpose::Control, [&](const NodeCall& call) -> Answered {
+    QV_TRY(const auto asked, decode_copies(copies));
+    const auto reply = context_.handler.copy_positions(call, asked);
+    if (!reply.ok()) return failed(reply);
+    out = encode_positions(reply.result.value());
+    out.header = encode_info(reply.info);
+    return Done{};
+  });
+}
+
+void WireHandler::direct(wire::Ack& out, const wire::CallHeader& header,
+                         const wire::PrimaryOrderRequest& request) {
+  on_shard(header, Purpose::Control, [&](const ShardCall& call) -> Answered {
+    QV_TRY(const auto order, decode_order(request));
+    return acknowledged(out, context_.handler.direct(call, order));
+  });
+}
+
 void WireHandler::join(wire::JoinReply& out, const wire::CallHeader& header,
                        const wire::JoinRequest& request) {
   on_node(header, Purpose::Control, [&](const NodeCall& call) -> Answered {

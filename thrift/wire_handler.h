@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <quiver_wire/NodeWire.h>
 
@@ -84,6 +85,10 @@ class WireHandler final : public wire::NodeWireIf {
                const std::vector<wire::ParcelRecord>& parcels) override;
   void offer_snapshot(wire::Ack& out, const wire::CallHeader& header,
                       const wire::SnapshotRequest& request) override;
+  void copy_positions(wire::CopyPositionsReply& out, const wire::CallHeader& header,
+                      const std::vector<wire::CopyNameRecord>& copies) override;
+  void direct(wire::Ack& out, const wire::CallHeader& header,
+              const wire::PrimaryOrderRequest& request) override;
   void join(wire::JoinReply& out, const wire::CallHeader& header,
             const wire::JoinRequest& request) override;
   void ping(wire::HeartbeatReply& out, const wire::CallHeader& header,

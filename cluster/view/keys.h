@@ -36,6 +36,8 @@ inline constexpr std::string_view kMovesTurn = "ctl/moves";
 /// A key for each server that nobody else writes: a transaction that puts it proves that what it
 /// compares holds now, which no read does.
 inline constexpr std::string_view kProofs = "proofs/";
+/// That people accepted the loss of writes: kept for ever.
+inline constexpr std::string_view kForcePromotions = "audit/force_promote/";
 /// The server that looks after operations: a hint, so that others need not.
 inline constexpr std::string_view kLeader = "ctl/leader";
 
@@ -63,6 +65,9 @@ inline std::string move(std::string_view id) {
 }
 inline std::string operation(std::string_view id) {
   return join(kOperations, id);
+}
+inline std::string force_promotion(std::string_view id) {
+  return join(kForcePromotions, id);
 }
 inline std::string proof(const NodeId& id) {
   return join(kProofs, id.text);

@@ -164,6 +164,16 @@ Listing ViewBuilder::map() const {
   return out;
 }
 
+std::optional<SeenShard> ViewBuilder::shard_record(std::string_view collection_id, ShardId shard,
+                                                   Revision after) const {
+  const auto found = known_.find(keys::shard(collection_id, shard));
+  if (found == known_.end() || found->second.revision <= after) return std::nullopt;
+  // Not what was understood last: value and revision must be of one moment.
+  auto state = ShardState::from_json(Json::parse(found->second.value, nullptr, false));
+  if (!state.ok()) return std::nullopt;
+  return SeenShard{std::move(*state), found->second.revision};
+}
+
 std::shared_ptr<const ClusterView> ViewBuilder::build() {
   auto view = std::make_shared<ClusterView>();
   for (const auto& [key, known] : known_) {

@@ -2,14 +2,22 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/coordination/store.h"
 #include "cluster/view/cluster_view.h"
 
 namespace quiver::cluster {
+
+/// A shard's record with its revision in the store: what a compare-and-swap of it needs.
+struct SeenShard {
+  ShardState state;
+  Revision revision{0};
+};
 
 /// Makes views out of what the coordination store holds.
 ///
@@ -30,6 +38,10 @@ class ViewBuilder {
   /// What raises the epoch: of this, take() makes the same servers, slots and collections, without
   /// the signs of life.
   Listing map() const;
+  /// A shard's record, if it is known and newer than `after`. Nothing, too, if its newest value
+  /// cannot be understood.
+  std::optional<SeenShard> shard_record(std::string_view collection_id, ShardId shard,
+                                        Revision after) const;
   /// Collections whose shards are not all known are left out: they are being made or removed.
   std::shared_ptr<const ClusterView> build();
 

@@ -60,6 +60,12 @@ ViewSource::Map ViewSource::map() const {
   return {builder_.map(), current_->epoch};
 }
 
+std::optional<SeenShard> ViewSource::shard_record(std::string_view collection_id, ShardId shard,
+                                                  Revision after) const {
+  const std::lock_guard lock(mutex_);
+  return builder_.shard_record(collection_id, shard, after);
+}
+
 ViewSource::~ViewSource() {
   watch_.reset();
 }

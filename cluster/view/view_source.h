@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string_view>
 
 #include "cluster/coordination/store.h"
 #include "cluster/view/cluster_view.h"
@@ -45,6 +47,9 @@ class ViewSource {
     std::uint64_t epoch = 0;
   };
   Map map() const;
+  /// As ViewBuilder::shard_record().
+  std::optional<SeenShard> shard_record(std::string_view collection_id, ShardId shard,
+                                        Revision after) const;
 
   /// Returns once current() holds all that was written up to `revision`.
   Status await(const CallContext& call, Revision revision);

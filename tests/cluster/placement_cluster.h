@@ -105,6 +105,7 @@ class PaperCluster {
       std::sort(state.in_sync.begin(), state.in_sync.end());
       collection->shards.push_back(std::move(state));
     }
+    view.collections_by_id.insert_or_assign(made.id, collection);
     view.collections.insert_or_assign(made.name, std::move(collection));
     ++view.epoch;
   }
@@ -147,10 +148,11 @@ class PaperCluster {
     std::sort(state.in_sync.begin(), state.in_sync.end());
   }
 
-  /// The state of a shard, for changing it.
+  /// The state of a shard, for changing it: until the next call.
   ShardState& shard(const std::string& collection, ShardId number) {
     auto copy = std::make_shared<CollectionView>(*view.collections.at(collection));
     auto& state = copy->shards.at(raw(number));
+    view.collections_by_id[copy->spec.id] = copy;
     view.collections[collection] = std::move(copy);
     return state;
   }

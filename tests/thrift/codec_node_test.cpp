@@ -30,6 +30,44 @@ TEST_CASE("codec: a hand-over comes back as it was, and names all three", "[thri
   refused(encode_hand_over({"cp-1", {"copy-2"}, {"node/3"}}), "id");
 }
 
+TEST_CASE("codec: copies, their positions and orders come back as they were", "[thrift]") {
+  const std::string coll(32, 'c');
+  const CopyId copy{std::string(32, '1')};
+  const std::vector<CopyName> asked{{coll, ShardId{0}, copy},
+                                    {std::string(32, 'd'), ShardId{7}, {std::string(32, '2')}}};
+  std::vector<wire::CopyNameRecord> sent;
+  for (const auto& record : encode_copies(asked).value()) sent.push_back(carried(record));
+  CHECK(decode_copies(sent).value() == asked);
+  refused(encode_copies(std::vector<CopyName>{{"", ShardId{0}, copy}}), "collection");
+  refused(encode_copies(std::vector<CopyName>{{coll, ShardId{0}, {}}}), "copy");
+  refused(encode_copies(std::vector<CopyName>{{coll, ShardId{9999}, copy}}), "shard: 0 to 1023");
+  sent.resize(kCopiesMax + 1, sent.front());
+  refused(decode_copies(sent), "copies");
+
+  const std::vector<CopyPosition> positions{
+      {CopyCondition::Works, true, false, Term{9}, {Term{8}, Seq{1ULL << 40U}}, Seq{12}},
+      {CopyCondition::Failed, false, true, Term{0}, {}, Seq{0}},
+      {CopyCondition::Absent, false, false, Term{0}, {}, Seq{0}}};
+  auto reply = carried(encode_positions(positions));
+  CHECK(decode_positions(reply, 3).value() == positions);
+  refused(decode_positions(reply, 2), "positions: of 2 copies, got 3");
+  for (const int condition : {0, 4}) {
+    reply.positions[1].condition = condition;
+    refused(decode_positions(reply, 3), "condition: 1 to 3");
+  }
+
+  for (const auto kind : {PrimaryOrder::Kind::HandOff, PrimaryOrder::Kind::Drop}) {
+    const PrimaryOrder order{kind, copy};
+    CHECK(decode_order(carried(encode_order(order).value())).value() == order);
+  }
+  refused(encode_order({PrimaryOrder::Kind::Drop, {}}), "copy");
+  auto order = encode_order({PrimaryOrder::Kind::Drop, copy}).value();
+  for (const int kind : {0, 3}) {
+    order.kind = kind;
+    refused(decode_order(order), "kind: 1 or 2");
+  }
+}
+
 TEST_CASE("codec: a checkpoint and its chunks come back as they were", "[thrift]") {
   const Checkpoint checkpoint{
       "cp-1", {{"000012.sst", 1}, {"graph/snapshot", 0}}, {Term{2}, Seq{99}}};

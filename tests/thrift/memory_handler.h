@@ -147,6 +147,19 @@ class MemoryHandler final : public thrift::NodeHandler {
   Answered hand_over(const ShardCall& call, const thrift::HandOverCall& /*request*/) override {
     return acknowledge("hand_over", call);
   }
+  Reply<std::vector<thrift::CopyPosition>> copy_positions(
+      const NodeCall& call, const std::vector<thrift::CopyName>& copies) override {
+    if (auto no = enter("copy_positions", call); !no.ok()) return {no.error(), no.info};
+    // Each copy's log is as long as its shard's number.
+    std::vector<thrift::CopyPosition> out(copies.size());
+    for (std::size_t i = 0; i < copies.size(); ++i) out[i].last.seq = Seq{raw(copies[i].shard)};
+    return {out, info_};
+  }
+  Answered direct(const ShardCall& call, const thrift::PrimaryOrder& order) override {
+    if (order.copy != CopyId{std::string(32, '1')})
+      return Error{ErrorCode::NotFound, "no such copy"};
+    return acknowledge("direct", call);
+  }
 
   Reply<thrift::Welcome> join(const NodeCall& call, const thrift::JoinCall& request) override {
     if (auto no = enter("join", call); !no.ok()) return {no.error(), no.info};

@@ -3,6 +3,7 @@
 
 #include "tests/thrift/world.h"
 #include "thrift/client_pool.h"
+#include "thrift/limits.h"
 #include "thrift/split_write.h"
 
 namespace {
@@ -179,6 +180,34 @@ TEST_CASE("NodeClient: nodes greet, join, ping and tell their state", "[thrift]"
   CHECK(other.error().code == ErrorCode::PermissionDenied);
 }
 
+TEST_CASE("NodeClient: copies tell how far they are, and primaries are told what to do",
+          "[thrift]") {
+  World world;
+  const auto client = world.client();
+  const auto call = within(5s, thrift::NodeCall{});
+  std::vector<thrift::CopyName> copies;
+  for (std::uint32_t i = 0; i < 2 * thrift::kCopiesMax + 1; ++i) {
+    copies.push_back({kCollection, ShardId{i % 1000}, {RequestId::random().hex()}});
+  }
+  auto positions = client->copy_positions(call, copies);
+  epoch_is_told(positions);
+  REQUIRE(positions->size() == copies.size());
+  for (std::uint32_t i = 0; i < copies.size(); ++i) {
+    if ((*positions)[i].last.seq != Seq{i % 1000}) FAIL("of copy " << i);
+  }
+  CHECK(world.handler.calls("copy_positions") == 3);
+  CHECK(client->copy_positions(call, {})->empty());
+
+  auto meant = within(5s);
+  meant.copy = {std::string(32, '0')};
+  const CopyId known{std::string(32, '1')};
+  epoch_is_told(client->direct(meant, {thrift::PrimaryOrder::Kind::HandOff, known}));
+  CHECK(world.handler.last_shard().copy == meant.copy);
+  const auto unknown = client->direct(meant, {thrift::PrimaryOrder::Kind::Drop, meant.copy});
+  REQUIRE_FALSE(unknown.ok());
+  CHECK(unknown.error().code == ErrorCode::NotFound);
+}
+
 TEST_CASE("NodeClient: answers larger than a message arrive whole", "[thrift]") {
   World world;
   Builder random(3);
@@ -270,6 +299,8 @@ TEST_CASE("NodeClient: the errors of the peer come through with their hints", "[
   all(client->join(node, {local("client").node, "a:1", "", "", 1.0}));
   all(client->ping(node, {"active"}));
   all(client->status(node));
+  all(client->copy_positions(node, {{kCollection, ShardId{0}, {std::string(32, '1')}}}));
+  all(client->direct(shard, {thrift::PrimaryOrder::Kind::Drop, {std::string(32, '1')}}));
   // A refusal is an answer: nothing was repeated, and each purpose kept its connection.
   CHECK(world.handler.calls("search") == 1);
   CHECK(world.greetings == 5);

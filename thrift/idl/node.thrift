@@ -223,6 +223,36 @@ struct SnapshotRequest {
   4: binary message
 }
 
+// -- copies that replicate
+
+struct CopyNameRecord {
+  1: string collection
+  2: i32 shard
+  3: string copy
+}
+
+// `condition`: quiver::thrift::CopyCondition.
+struct CopyPositionRecord {
+  1: i32 condition
+  2: bool serves
+  3: bool hears
+  4: i64 seen
+  5: i64 last_term
+  6: i64 last_seq
+  7: i64 applied
+}
+
+struct CopyPositionsReply {
+  1: common.ReplyHeader header
+  2: list<CopyPositionRecord> positions
+}
+
+// `kind`: quiver::thrift::PrimaryOrder::Kind.
+struct PrimaryOrderRequest {
+  1: i32 kind
+  2: string copy
+}
+
 // -- the node itself
 
 struct JoinRequest {
@@ -320,6 +350,11 @@ service NodeWire {
   DeliverReply deliver(1: common.CallHeader header, 2: list<ParcelRecord> parcels)
     throws (1: common.QuiverError error)
   Ack offer_snapshot(1: common.CallHeader header, 2: SnapshotRequest request)
+    throws (1: common.QuiverError error)
+
+  CopyPositionsReply copy_positions(1: common.CallHeader header, 2: list<CopyNameRecord> copies)
+    throws (1: common.QuiverError error)
+  Ack direct(1: common.CallHeader header, 2: PrimaryOrderRequest request)
     throws (1: common.QuiverError error)
 
   JoinReply join(1: common.CallHeader header, 2: JoinRequest request)
