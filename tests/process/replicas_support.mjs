@@ -72,15 +72,6 @@ export async function firstLeader(cluster) {
   return cluster.nodes.find(({ id }) => id === leader(record));
 }
 
-/// Every key takes a write again, by whichever of `servers`.
-export async function takesWrites(clients, servers) {
-  for (const [i, key] of clients.keys.entries()) {
-    const server = servers[i % servers.length];
-    await until(async () => (await clients.write(server, key)).outcome === 'ok',
-      `${key} is written through ${server.label}`, longMs);
-  }
-}
-
 /// A collection that nobody changes beside the other: what a search of it finds is known.
 export class Stones {
   constructor(all) {

@@ -6,8 +6,9 @@ import { test } from 'node:test';
 import { freePorts, longMs, ok, refused, serve, tool } from './cluster_support.mjs';
 import { Clients, collection } from './faults/clients.mjs';
 import { allUp, operationEnded } from './faults/fault_cluster.mjs';
+import { takesWrites } from './faults/scenario.mjs';
 import { allIsRight } from './faults/verdict.mjs';
-import { Stones, firstLeader, replicated, takesWrites } from './replicas_support.mjs';
+import { Stones, firstLeader, replicated } from './replicas_support.mjs';
 import { holders, inSync, leader, shardRecords } from './shard_records.mjs';
 import { environment, tempDir, until } from './support.mjs';
 
