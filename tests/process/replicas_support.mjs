@@ -14,11 +14,11 @@ import { tempDir, until } from './support.mjs';
 const logLines = 25;
 
 /// A cluster and, in it, the collection that Clients write, with `replicas` copies of each of
-/// `shards`. Beside what dev() gives, each of `nodes` has kill(), start(), joined() and story(), all
-/// that it has written into its log.
+/// `shards`. Beside what dev() gives, each of `nodes` has kill(), start(), joined() and story(): all
+/// that it has logged.
 export async function replicated(t, { replicas, shards = 3, servers = 3 }) {
   const programs = [];
-  // Before the hooks of dev() and of serve(): what was started by hand ends before it is looked for.
+  // Before the hooks of dev() and of serve(): what was started by hand ends first.
   t.after(async () => {
     for (const program of programs) program.kill('SIGKILL');
     await Promise.all(programs.map((program) => program.exited));

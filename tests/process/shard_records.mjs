@@ -29,7 +29,7 @@ export const areWhole = (records, count, nodes) => records.length > 0 && records
   holders(record).length === count && inSync(record).length === count &&
   holders(record).every((node) => nodes.includes(node)));
 
-/// Waits until every shard has `count` copies, all in sync, on servers of `nodes` (ids); the records.
+/// Waits until every shard has `count` copies, all in sync, on servers of `nodes`; the records.
 export async function untilWhole(url, count, nodes, ms) {
   let records = [];
   try {

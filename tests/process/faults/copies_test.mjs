@@ -46,7 +46,8 @@ test('kill -9 of each primary in turn under writes', { timeout, skip: everything
   clients.start(6);
   for (const server of cluster.servers) {
     await clients.more(100, { kind: 'write' });
-    const led = (await placement(cluster.servers, collection)).filter((one) => one === server.label);
+    const leaders = await placement(cluster.servers, collection);
+    const led = leaders.filter((one) => one === server.label);
     const others = cluster.servers.filter((one) => one !== server);
     clients.servers = others;
     const killed = performance.now();
@@ -119,7 +120,7 @@ test('what is deleted while a copy is away stays so', { timeout, skip: everythin
   const cluster = await pond(t, { copies: 3 });
   const { servers } = cluster;
   const clients = new Clients(servers, { seed: seed + 2, keys: 30 });
-  for (const key of clients.keys) assert.equal((await clients.write(servers[0], key)).outcome, 'ok');
+  await takesWrites(clients, servers);
   for (const away of servers) {
     const others = servers.filter((one) => one !== away);
     await away.program.destroy();
@@ -206,7 +207,8 @@ test('a rolling restart, nothing is missed', { timeout, skip: everything }, asyn
     for (let i = 0; goes; ++i) {
       const { id, vector } = stones[i % stones.length];
       const asked = { collection: 'stones', vector, limit: 1, exact: true };
-      const order = clients.servers.map((_, k) => clients.servers[(i + k) % clients.servers.length]);
+      const there = clients.servers;
+      const order = there.map((_, k) => there[(i + k) % there.length]);
       let found;
       for (const server of order) {
         const call = await attempt(server, 'vector_search', asked);

@@ -132,7 +132,7 @@ async function makeServer(t, { network, stores, settings, disk, preload = {} }, 
 }
 
 /// {network, servers, stores, makeServer(host)}, all joined. `servers` and `stores` are numbers;
-/// `disks` maps names of servers (server-1, …) to mounted places; `spare`: hosts for later servers.
+/// `disks` maps names of servers (server-1, …) to mounted places; `spare`: hosts for more servers.
 export async function faultCluster(t, options = {}) {
   const { servers = 3, stores = 1, spare = 0, settings = {}, disks = {}, needs } = options;
   const numbered = (name, count) => Array.from({ length: count }, (_, i) => `${name}-${i + 1}`);
