@@ -38,7 +38,8 @@ export async function replicated(t, { replicas, shards = 3, servers = 3 }) {
   return Object.assign(cluster, { replicas, shards, whole });
 }
 
-const tail = (text) => text.split('\n').slice(-logLines).join('\n');
+const tail = (text) =>
+  text.split('\n').filter((line) => /^\d{4}-/.test(line)).slice(-logLines).join('\n');
 
 function equip(t, cluster, node, programs) {
   let program;
@@ -84,11 +85,30 @@ export class Stones {
       name: 'stones', dimension: 8, metric: 'euclidean', shards: 3, replicas,
     });
     const all = points(count);
-    await ok(first, 'vector_upsert', { collection: 'stones', points: all });
+    await until(async () => {
+      const stored = { collection: 'stones', points: all };
+      return (await attempt(first, 'vector_upsert', stored)).outcome === 'ok';
+    }, 'the stones are stored', longMs);
     // A third is deleted, and must not be there again.
     const gone = all.filter((_, i) => i % 3 === 0).map(({ id }) => id);
     await ok(first, 'memory_delete', { collection: 'stones', ids: gone });
-    return new Stones(all.filter((_, i) => i % 3 !== 0));
+    const stones = new Stones(all.filter((_, i) => i % 3 !== 0));
+    for (const node of cluster.nodes) await stones.settled(node);
+    return stones;
+  }
+
+  /// Searches may show what was a short time ago: until `server` shows what is stored.
+  async settled(server) {
+    let right = 0;
+    await until(async () => {
+      try {
+        right = (await this.found(server, right)) ? right + 1 : 0;
+      } catch (problem) {
+        if (problem.code !== 'ERR_ASSERTION') throw problem;
+        right = 0;
+      }
+      return right === 20;
+    }, `${server.label} finds all that is stored`, longMs);
   }
 
   /// Whether `server` answers a search; an answer must be what brute force says.

@@ -231,6 +231,12 @@ test('more copies than servers are refused', { timeout }, async (t) => {
     assert.match(answer, /invalid_argument/);
     assert.match(answer, /replicas/);
   }
+  // What is made can be written at once.
+  const fresh = { name: 'fresh', dimension: 2, metric: 'euclidean', shards: 2, replicas: 3 };
+  await ok(nodes[1], 'collection_create', fresh);
+  const points = [{ id: 1, vector: [1, 2] }, { id: 2, vector: [2, 1] }];
+  await ok(nodes[0], 'vector_upsert', { collection: 'fresh', points });
+  await ok(nodes[2], 'collection_delete', { collection: 'fresh', confirm: 'fresh' });
   // How many there are is decided once.
   const other = await refused(nodes[2], 'collection_create', {
     name: collection, dimension: 8, metric: 'euclidean', shards: 3, replicas: 3,
