@@ -19,9 +19,9 @@ class ClusterCopies final : public Copies {
  public:
   ClusterCopies(ShardHost& host, Peers& peers, CallsUnderWay& calls, NodeId self);
 
-  Result<std::unique_ptr<Replica>> primary(const ClusterView& view,
-                                           const CollectionView& collection,
-                                           ShardId shard) override;
+  Result<std::unique_ptr<Replica>> reach(const ClusterView& view, const CollectionView& collection,
+                                         ShardId shard, const CopyId& copy,
+                                         const ReadTerms& terms) override;
   Status create(const CallContext& call, const ClusterView& view, const NodeId& node,
                 const CollectionSpec& spec, ShardId shard, const CopyId& copy) override;
 

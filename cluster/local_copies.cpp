@@ -9,9 +9,10 @@ class HostedReplica final : public Replica {
  public:
   HostedReplica(const ShardHost& host, ShardHost::Use use) : host_(host), use_(std::move(use)) {}
 
-  Result<MutationResult> write(const CallContext& call, WriteRequest&& request) override {
+  Result<Written> write(const CallContext& call, WriteRequest&& request) override {
     QV_CHECK(host_.check_writable());
-    return use_->write(call, std::move(request));
+    QV_TRY(const auto result, use_->write(call, std::move(request)));
+    return Written{result, Seq{0}};
   }
   Result<std::vector<ScoredPoint>> search(const CallContext& call,
                                           const storage::ShardQuery& query) override {
@@ -46,15 +47,16 @@ class HostedReplica final : public Replica {
 
 }  // namespace
 
-Result<std::unique_ptr<Replica>> LocalCopies::primary(const ClusterView& /*view*/,
-                                                      const CollectionView& collection,
-                                                      ShardId shard) {
-  const auto& state = collection.shards.at(raw(shard));
-  const NodeId* const node = state.primary_node();
-  if (node == nullptr || *node != self_) {
-    return Error{ErrorCode::WrongOwner, "the primary of the shard is on another server"};
+Result<std::unique_ptr<Replica>> LocalCopies::reach(const ClusterView& /*view*/,
+                                                    const CollectionView& collection, ShardId shard,
+                                                    const CopyId& copy,
+                                                    const ReadTerms& /*terms*/) {
+  const auto& copies = collection.shards.at(raw(shard)).copies;
+  const auto place = copies.find(copy);
+  if (place == copies.end() || place->second.node != self_) {
+    return Error{ErrorCode::WrongOwner, "the copy of the shard is on another server"};
   }
-  QV_TRY(auto use, host_.use(collection.spec, shard, state.primary));
+  QV_TRY(auto use, host_.use(collection.spec, shard, copy));
   return std::unique_ptr<Replica>(std::make_unique<HostedReplica>(host_, std::move(use)));
 }
 

@@ -12,10 +12,10 @@ class LocalCopies final : public Copies {
  public:
   LocalCopies(ShardHost& host, NodeId self) : host_(host), self_(std::move(self)) {}
 
-  /// Errors: WrongOwner if the view says that the primary is elsewhere.
-  Result<std::unique_ptr<Replica>> primary(const ClusterView& view,
-                                           const CollectionView& collection,
-                                           ShardId shard) override;
+  /// Errors: WrongOwner if the view says that the copy is elsewhere.
+  Result<std::unique_ptr<Replica>> reach(const ClusterView& view, const CollectionView& collection,
+                                         ShardId shard, const CopyId& copy,
+                                         const ReadTerms& terms) override;
   Status create(const CallContext& call, const ClusterView& view, const NodeId& node,
                 const CollectionSpec& spec, ShardId shard, const CopyId& copy) override;
 

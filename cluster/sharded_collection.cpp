@@ -99,10 +99,10 @@ Result<MutationResult> write_parts(const CallContext& call, Replica& replica,
     auto written = replica.write(part, std::move(request));
     if (!written.ok()) {
       if (parts.size() == 1) parts[i] = std::move(request);
-      return written;
+      return std::move(written).error();
     }
-    sum.affected += written->affected;
-    sum.created += written->created;
+    sum.affected += written->result.affected;
+    sum.created += written->result.created;
   }
   return sum;
 }
@@ -136,7 +136,7 @@ struct ConditionalShare {
       CallContext with = call;
       with.request_id = thrift::part_id(call.request_id, part);
       QV_TRY(const auto written, replica.write(with, WriteRequest(part)));
-      if (written.affected > 0) continue;
+      if (written.result.affected > 0) continue;
       for (const auto& point : part.points) left.push_back(point.id);
     }
     return MutationResult{};
@@ -166,7 +166,8 @@ Result<T> ShardedCollection::ask(const CallContext& call, std::uint32_t shard,
   const auto ask_by = [&](const ClusterView& view) -> Result<T> {
     const auto* const collection = find_in(view);
     if (collection == nullptr) return gone();
-    QV_TRY(const auto replica, ways_.copies.primary(view, *collection, ShardId{shard}));
+    QV_TRY(const auto replica, ways_.copies.reach(view, *collection, ShardId{shard},
+                                                  collection->shards.at(shard).primary, {}));
     return work(*replica, shard);
   };
   const auto view = ways_.views.current();
