@@ -55,27 +55,28 @@ CopyHost::CopyHost(Parts parts, const Options& options)
       options_(options),
       keepers_(parts_.store, parts_.views, options.keepers),
       pool_(options.disk_threads),
-      ticker_(std::make_unique<Ticker>(options.copy.rules.tick)) {}
-
-Result<std::unique_ptr<CopyHost>> CopyHost::open(Parts parts, const Options& options) {
-  QV_CHECK(options.copy.rules.check());
-  QV_TRY(auto exchange, CopyExchange::open({parts.peer, parts.shards, parts.self, parts.outgoing},
-                                           options.exchange));
-  std::unique_ptr<CopyHost> host(new CopyHost(std::move(parts), options));
-  host->exchange_ = std::move(exchange);
-  host->ticker_->add(host->exchange_);
-  return host;
-}
+      ticker_(options.copy.rules.tick) {}
 
 CopyHost::~CopyHost() {
   close();
 }
 
-void CopyHost::start() {
+Status CopyHost::start() {
+  QV_CHECK(options_.copy.rules.check());
   const MutexLock lock(mutex_);
-  if (closed_ || std::exchange(started_, true)) return;
+  if (closed_) return stopping();
+  if (exchange_ != nullptr) return Done{};
+  QV_TRY(exchange_, CopyExchange::open({parts_.peer, parts_.shards, parts_.self, parts_.outgoing},
+                                       options_.exchange));
+  ticker_.add(exchange_);
   moved_ = true;
   thread_ = std::thread([this] { work(); });
+  return Done{};
+}
+
+std::shared_ptr<CopyExchange> CopyHost::exchange() const {
+  const MutexLock lock(mutex_);
+  return exchange_;
 }
 
 void CopyHost::changed() {
@@ -94,7 +95,7 @@ void CopyHost::close() {
     thread = std::move(thread_);
   }
   if (thread.joinable()) thread.join();
-  if (exchange_) exchange_->close();
+  if (const auto ways = exchange()) ways->close();
   std::map<storage::ShardPlace, Hosting> all;
   {
     const MutexLock lock(mutex_);
@@ -220,18 +221,19 @@ void CopyHost::open_copy(const storage::ShardPlace& place, const Wanted& wanted,
 
 Result<CopyHost::Hosting> CopyHost::try_open(const storage::ShardPlace& place,
                                              const CollectionSpec& spec) {
+  const auto ways = exchange();
   auto hosted = std::make_shared<Hosted>();
   hosted->news = std::make_shared<News>();
   hosted->keeper =
       keepers_.follow(place.collection, place.shard,
                       [news = hosted->news](const RecordSeen& seen) { news->tell(seen); });
-  const ReplicatedCopy::Parts parts{pool_, *exchange_, *hosted->keeper, rules_,
+  const ReplicatedCopy::Parts parts{pool_, *ways, *hosted->keeper, rules_,
                                     [this, place] { retire(place); }};
   QV_TRY(hosted->copy, ReplicatedCopy::open({parts_.shards, spec, place.shard, place.copy}, parts,
                                             options_.copy));
   hosted->news->begin(hosted->copy);
-  exchange_->add(hosted->copy);
-  ticker_->add(hosted->copy);
+  ways->add(hosted->copy);
+  ticker_.add(hosted->copy);
   QV_LOG_INFO("copy_opened collection={} shard={} copy={}", spec.name, raw(place.shard),
               place.copy.text);
   return hosted;
@@ -298,7 +300,7 @@ CopyHost::Hosting CopyHost::take(const storage::ShardPlace& place) {
 
 void CopyHost::shut(const Hosting& hosted) {
   if (hosted->copy == nullptr) return;
-  exchange_->remove(hosted->copy->id());
+  exchange()->remove(hosted->copy->id());
   hosted->copy->close();
   // Those who use it were told; its keeper must outlive it.
   const std::weak_ptr<ReplicatedCopy> last = hosted->copy;
@@ -358,7 +360,7 @@ Status CopyHost::make(const CollectionSpec& spec, ShardId shard, const CopyId& c
   {
     const MutexLock lock(mutex_);
     if (closed_) return stopping();
-    if (!started_) {
+    if (exchange_ == nullptr) {
       return Error{ErrorCode::Unavailable,
                    "this server takes no writes yet; try again when it has entered its cluster"};
     }

@@ -54,14 +54,16 @@ class CopyHost final : public CopyDesk {
     std::filesystem::path outgoing;
   };
 
-  /// Opens no copy yet. Errors: those of CopyExchange::open(); InvalidArgument from
-  /// ReplicationOptions::check().
-  static Result<std::unique_ptr<CopyHost>> open(Parts parts, const Options& options);
+  /// Opens no copy yet.
+  CopyHost(Parts parts, const Options& options);
   /// close().
   ~CopyHost() override;
 
   /// Begins to open copies: once this process has shown that it is this server. Again: nothing.
-  void start();
+  ///
+  /// Errors: those of CopyExchange::open(); InvalidArgument from ReplicationOptions::check();
+  /// Unavailable after close().
+  Status start();
   /// The view has changed. Does not block.
   void changed();
   /// Answers all who wait, and closes all copies. Later calls are refused.
@@ -83,7 +85,8 @@ class CopyHost final : public CopyDesk {
   /// any more.
   void forget_collection(const std::string& collection_id);
 
-  CopyExchange& exchange() noexcept { return *exchange_; }
+  /// Null before start().
+  std::shared_ptr<CopyExchange> exchange() const;
 
   Result<std::vector<thrift::CopyPosition>> positions(
       std::span<const thrift::CopyName> copies) override;
@@ -105,8 +108,6 @@ class CopyHost final : public CopyDesk {
     const CollectionView* collection;
     bool fresh = false;
   };
-
-  CopyHost(Parts parts, const Options& options);
 
   void work();
   /// One look at the view: what is to be opened, made or removed.
@@ -133,9 +134,7 @@ class CopyHost final : public CopyDesk {
   const SafetyRules rules_;
   RecordKeepers keepers_;
   WorkPool pool_;
-  /// Shared with the ticker.
-  std::shared_ptr<CopyExchange> exchange_;
-  std::unique_ptr<Ticker> ticker_;
+  Ticker ticker_;
 
   /// Taken under the locks of copies, which status() takes under mutex_.
   Mutex retired_mutex_;
@@ -149,7 +148,8 @@ class CopyHost final : public CopyDesk {
   bool moved_ QV_GUARDED_BY(mutex_) = false;
   /// All copies that were on the disk at the start have been looked at.
   bool complete_ QV_GUARDED_BY(mutex_) = false;
-  bool started_ QV_GUARDED_BY(mutex_) = false;
+  /// Shared with the ticker.
+  std::shared_ptr<CopyExchange> exchange_ QV_GUARDED_BY(mutex_);
   bool closed_ QV_GUARDED_BY(mutex_) = false;
   /// Held while copies are opened or shut: one at a time.
   Mutex opening_;
