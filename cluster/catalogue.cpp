@@ -27,10 +27,13 @@ std::string difference(const CollectionSpec& there, const CollectionSpec& wanted
   const Json have = there.to_json();
   const Json want = wanted.to_json();
   std::string out;
-  for (const char* field : {"dimension", "metric", "embedder", "shards", "replicas", "hnsw"}) {
-    if (have[field] == want[field]) continue;
+  for (const char* field :
+       {"dimension", "metric", "embedder", "shards", "replicas", "consistency", "hnsw"}) {
+    const Json is = have.value(field, Json());
+    const Json asked = want.value(field, Json());
+    if (is == asked) continue;
     if (!out.empty()) out += "; ";
-    out += std::string(field) + " is " + have[field].dump() + ", asked for " + want[field].dump();
+    out += std::string(field) + " is " + is.dump() + ", asked for " + asked.dump();
   }
   return out;
 }
