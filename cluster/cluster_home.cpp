@@ -67,18 +67,18 @@ Status ClusterHome::build(const std::shared_ptr<ClusterHome>& self) {
                                            return keep_map(call, revision);
                                          }},
                                         self_, parts_.facts.data_dir / "outgoing", {}));
-  mover_ = std::make_unique<Mover>(
-      Mover::Parts{store(), *views_, host_, shards_, clock_,
-                   [this](const ClusterView& view,
-                          const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
-                     QV_TRY(auto client, peers().client(view, node));
-                     return std::shared_ptr<thrift::NodeHandler>(std::move(client));
-                   }},
-      self_, parts_.mover);
-  controller_ = std::make_unique<Controller>(Controller::Parts{store(), *views_, clock_, liveness},
-                                             self_, Controller::Options{});
+  const auto reach = [this](const ClusterView& view,
+                            const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
+    QV_TRY(auto client, peers().client(view, node));
+    return std::shared_ptr<thrift::NodeHandler>(std::move(client));
+  };
+  mover_ = std::make_unique<Mover>(Mover::Parts{store(), *views_, host_, shards_, clock_, reach},
+                                   self_, parts_.mover);
+  controller_ = std::make_unique<Controller>(
+      Controller::Parts{store(), *views_, clock_, liveness, fan_out_, reach}, self_,
+      Controller::Options{});
   admin_ = std::make_unique<NodeAdmin>(
-      NodeAdmin::Parts{store(), *views_, peers(), fan_out_, *controller_, clock_, liveness,
+      NodeAdmin::Parts{store(), *views_, peers(), fan_out_, *controller_, clock_, liveness, reach,
                        [this] { return own_state(); }},
       NodeAdmin::Options{});
   host_.restrict(kReadsOnly, doubtful());
