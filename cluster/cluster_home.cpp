@@ -69,6 +69,9 @@ Status ClusterHome::build(const std::shared_ptr<ClusterHome>& self) {
                                         self_, parts_.facts.data_dir / "outgoing", {}));
   const auto reach = [this](const ClusterView& view,
                             const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
+    if (node == self_ && parts_.own != nullptr) {
+      return std::shared_ptr<thrift::NodeHandler>(std::shared_ptr<void>(), parts_.own);
+    }
     QV_TRY(auto client, peers().client(view, node));
     return std::shared_ptr<thrift::NodeHandler>(std::move(client));
   };

@@ -58,6 +58,8 @@ class ClusterHome {
     Mover::Options mover;
     replication::CopyHost::Options copies;
     MemberService::Facts facts;
+    /// What answers other servers here; must outlive it.
+    thrift::NodeHandler* own = nullptr;
     /// Told once, on a thread of the home, that this server was removed from the cluster. May be
     /// empty; must not close the home.
     std::function<void(const Error&)> removed;

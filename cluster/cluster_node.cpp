@@ -194,6 +194,7 @@ ClusterHome::Parts ClusterNode::home_parts(const std::string& cluster_id) const 
           settings_.mover,
           settings_.copies,
           {cluster_id, endpoints_, settings_.data_dir, started_},
+          service_.get(),
           refused_};
 }
 
