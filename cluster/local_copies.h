@@ -10,18 +10,20 @@ namespace quiver::cluster {
 /// Threads: any. `host` must outlive it.
 class LocalCopies final : public Copies {
  public:
-  LocalCopies(ShardHost& host, NodeId self) : host_(host), self_(std::move(self)) {}
+  LocalCopies(ShardHost& host, NodeId self) : host_(host), self_(std::move(self)), routes_(self_) {}
 
   /// Errors: WrongOwner if the view says that the copy is elsewhere.
   Result<std::unique_ptr<Replica>> reach(const ClusterView& view, const CollectionView& collection,
                                          ShardId shard, const CopyId& copy,
                                          const ReadTerms& terms) override;
+  CopyRoutes& routes() override { return routes_; }
   Status create(const CallContext& call, const ClusterView& view, const NodeId& node,
                 const CollectionSpec& spec, ShardId shard, const CopyId& copy) override;
 
  private:
   ShardHost& host_;
   const NodeId self_;
+  CopyRoutes routes_;
 };
 
 }  // namespace quiver::cluster
