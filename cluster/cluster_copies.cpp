@@ -110,8 +110,13 @@ class RemoteReplica final : public Replica {
 
 }  // namespace
 
-ClusterCopies::ClusterCopies(ShardHost& host, Peers& peers, CallsUnderWay& calls, NodeId self)
-    : host_(host), local_(host, self), peers_(peers), calls_(calls), self_(std::move(self)) {}
+ClusterCopies::ClusterCopies(ShardHost& host, replication::CopyHost& replicated, Peers& peers,
+                             CallsUnderWay& calls, NodeId self)
+    : host_(host),
+      local_(host, &replicated, self),
+      peers_(peers),
+      calls_(calls),
+      self_(std::move(self)) {}
 
 Result<std::unique_ptr<Replica>> ClusterCopies::reach(const ClusterView& view,
                                                       const CollectionView& collection,

@@ -14,10 +14,11 @@ namespace quiver::cluster {
 /// As long as `host` refuses writes no write is sent to others either: so a call that concerns
 /// several shards is not carried out in part.
 ///
-/// Threads: any. `host`, `peers` and `calls` must outlive it.
+/// Threads: any. `host`, `replicated`, `peers` and `calls` must outlive it.
 class ClusterCopies final : public Copies {
  public:
-  ClusterCopies(ShardHost& host, Peers& peers, CallsUnderWay& calls, NodeId self);
+  ClusterCopies(ShardHost& host, replication::CopyHost& replicated, Peers& peers,
+                CallsUnderWay& calls, NodeId self);
 
   Result<std::unique_ptr<Replica>> reach(const ClusterView& view, const CollectionView& collection,
                                          ShardId shard, const CopyId& copy,

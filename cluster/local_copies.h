@@ -5,12 +5,18 @@
 
 namespace quiver::cluster {
 
+namespace replication {
+class CopyHost;
+}
+
 /// The copies on this server, and no others.
 ///
-/// Threads: any. `host` must outlive it.
+/// Threads: any. `host` must outlive it, as must `replicated`, which holds those of shards with
+/// several copies; null: there are none.
 class LocalCopies final : public Copies {
  public:
-  LocalCopies(ShardHost& host, NodeId self) : host_(host), self_(std::move(self)), routes_(self_) {}
+  LocalCopies(ShardHost& host, replication::CopyHost* replicated, NodeId self)
+      : host_(host), replicated_(replicated), self_(std::move(self)), routes_(self_) {}
 
   /// Errors: WrongOwner if the view says that the copy is elsewhere.
   Result<std::unique_ptr<Replica>> reach(const ClusterView& view, const CollectionView& collection,
@@ -22,6 +28,7 @@ class LocalCopies final : public Copies {
 
  private:
   ShardHost& host_;
+  replication::CopyHost* const replicated_;
   const NodeId self_;
   CopyRoutes routes_;
 };

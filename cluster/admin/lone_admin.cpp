@@ -34,6 +34,11 @@ Result<std::string> LoneAdmin::move_shard(const CallContext& /*call*/,
   return no_cluster();
 }
 
+Result<ForcePromotionRecord> LoneAdmin::force_promote(const CallContext& /*call*/,
+                                                      const ShardPromotionRequest& /*request*/) {
+  return no_cluster();
+}
+
 Result<NodeAdded> LoneAdmin::add_node(const CallContext& /*call*/, const std::string& /*address*/) {
   return no_cluster();
 }

@@ -25,6 +25,8 @@ struct CopyStatus {
   Term seen{0};
   /// Takes writes.
   bool serving = false;
+  /// As ReplicationFsm::hears().
+  bool hears = false;
   /// Last entry that is durable here: what CopyReport asks for.
   LogPosition durable;
   Seq tail{0};

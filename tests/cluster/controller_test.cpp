@@ -14,7 +14,8 @@ TEST_CASE("Controller: rounds at the same time begin each move of a drain once",
   for (const auto& node : c.world.nodes) node->mover->stop();
   auto& second = *c.world.nodes[1];
   Controller other(
-      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; }},
+      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; },
+       *second.fan_out, Cluster::reach(second)},
       second.id, {});
   // The other one's round is between what this one has read and what it writes.
   std::atomic<bool> raced{false};
@@ -242,7 +243,8 @@ TEST_CASE("Controller: one leads at a time, and works without being asked", "[cl
   c.world.make("notes", 2);
   auto& second = *c.world.nodes[1];
   Controller other(
-      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; }},
+      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; },
+       *second.fan_out, Cluster::reach(second)},
       second.id, {});
   CHECK(c.controller->lead(within(20s)));
   CHECK(c.controller->lead(within(20s)));
