@@ -23,6 +23,7 @@ class ClusterCopies final : public Copies {
   Result<std::unique_ptr<Replica>> reach(const ClusterView& view, const CollectionView& collection,
                                          ShardId shard, const CopyId& copy,
                                          const ReadTerms& terms) override;
+  CopyRoutes& routes() override { return local_.routes(); }
   Status create(const CallContext& call, const ClusterView& view, const NodeId& node,
                 const CollectionSpec& spec, ShardId shard, const CopyId& copy) override;
 

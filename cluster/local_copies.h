@@ -16,12 +16,13 @@ class CopyHost;
 class LocalCopies final : public Copies {
  public:
   LocalCopies(ShardHost& host, replication::CopyHost* replicated, NodeId self)
-      : host_(host), replicated_(replicated), self_(std::move(self)) {}
+      : host_(host), replicated_(replicated), self_(std::move(self)), routes_(self_) {}
 
   /// Errors: WrongOwner if the view says that the copy is elsewhere.
   Result<std::unique_ptr<Replica>> reach(const ClusterView& view, const CollectionView& collection,
                                          ShardId shard, const CopyId& copy,
                                          const ReadTerms& terms) override;
+  CopyRoutes& routes() override { return routes_; }
   Status create(const CallContext& call, const ClusterView& view, const NodeId& node,
                 const CollectionSpec& spec, ShardId shard, const CopyId& copy) override;
 
@@ -29,6 +30,7 @@ class LocalCopies final : public Copies {
   ShardHost& host_;
   replication::CopyHost* const replicated_;
   const NodeId self_;
+  CopyRoutes routes_;
 };
 
 }  // namespace quiver::cluster

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cluster/local_replica.h"
+#include "cluster/routing/copy_routes.h"
 #include "cluster/view/cluster_view.h"
 #include "core/read_level.h"
 #include "storage/shard.h"
@@ -52,6 +53,8 @@ class Copies {
   virtual Result<std::unique_ptr<Replica>> reach(const ClusterView& view,
                                                  const CollectionView& collection, ShardId shard,
                                                  const CopyId& copy, const ReadTerms& terms) = 0;
+  /// What this server has learned of these ways; lives as long as this.
+  virtual CopyRoutes& routes() = 0;
   /// Makes an empty copy on a server of `view`; of one that is there, nothing. It answers once the
   /// shard's record names it.
   virtual Status create(const CallContext& call, const ClusterView& view, const NodeId& node,
