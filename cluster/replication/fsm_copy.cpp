@@ -19,6 +19,10 @@ bool well_formed(const Append& append, const std::vector<EntryHead>& heads) {
 
 }  // namespace
 
+bool ReplicationFsm::hears(Time now) const noexcept {
+  return role_ == Role::Copy && heard_ && stream_ == seen_ && now - contact_ <= options_.lease;
+}
+
 bool ReplicationFsm::follow(const CopyId& from, Term term) {
   if (!rules_.accepts(term, seen_)) {
     send(from, Stale{seen_});

@@ -3,6 +3,12 @@
 #include "cluster/replication/replication_fsm.h"
 
 namespace quiver::cluster::replication {
+namespace {
+
+// Of a shard's record when it is made. Reigned in once: a primary that restarts needs a new one.
+constexpr Term kFirstTerm{1};
+
+}  // namespace
 
 Peer* ReplicationFsm::peer(const CopyId& id) {
   const auto found = std::find_if(peers_.begin(), peers_.end(),
@@ -15,7 +21,9 @@ void ReplicationFsm::reign(Term term) {
   role_ = Role::Promoted;
   term_ = term;
   gate_ = log_.tail();
-  serve_at_ = resigned_ == term ? now_ : contact_ + options_.grace;
+  // Before the first term nobody was primary, and what had to be waited for has resigned.
+  const bool alone = term == kFirstTerm || resigned_ == term;
+  serve_at_ = alone ? now_ : contact_ + options_.grace;
   if (term_durable()) begin();
 }
 

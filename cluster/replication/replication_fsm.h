@@ -54,6 +54,8 @@ class ReplicationFsm {
   bool knows_record() const noexcept { return revision_ != Revision{0}; }
   /// Takes writes: primary, and done waiting.
   bool serving(Time now) const noexcept;
+  /// Follows a primary of the newest term that it has seen, and heard it within a lease.
+  bool hears(Time now) const noexcept;
   /// The oldest entry that a copy in the record still needs from this primary's log.
   Seq needed_from() const noexcept;
 
