@@ -14,8 +14,9 @@ namespace quiver::service {
 
 enum class Access { Read, Write, Admin };
 
-/// Which group of tools an operation belongs to: what a client may switch on or off.
-enum class Toolset { Memory, Collection, Vector, Cluster };
+/// Which group of tools an operation belongs to: what a client may switch on or off. Recovery has
+/// what is for people in an emergency and no model needs to read all the time.
+enum class Toolset { Memory, Collection, Vector, Cluster, Recovery };
 
 /// What a call may do to what is stored; MCP's annotations follow from it.
 struct Effects {
