@@ -185,6 +185,7 @@ class Node final : public thrift::NodeHandler {
     if (source) source->close();
     source.reset();
     service.reset();
+    replicated.reset();
     if (host) host->close();
     host.reset();
     shards.reset();
