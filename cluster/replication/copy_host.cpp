@@ -1,6 +1,7 @@
 #include "cluster/replication/copy_host.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "core/log.h"
@@ -143,61 +144,95 @@ std::map<storage::ShardPlace, CopyHost::Wanted> CopyHost::wanted(const ClusterVi
 
 void CopyHost::reconcile() {
   const auto view = parts_.views.current();
-  const auto should = wanted(*view);
-  bool idle = false;
-  {
-    const MutexLock lock(retired_mutex_);
-    idle = retired_.empty();
-  }
   {
     const MutexLock lock(mutex_);
     std::erase_if(forgotten_,
                   [&](const auto& id) { return !view->collections_by_id.contains(id); });
-    const auto now = std::chrono::steady_clock::now();
-    idle = idle && complete_ && std::all_of(should.begin(), should.end(), [&](const auto& one) {
-             const auto found = hosted_.find(one.first);
-             return found != hosted_.end() &&
-                    (found->second->copy != nullptr || now < found->second->again);
-           });
   }
-  if (idle) return;
+  remove_retired();
+  const auto should = wanted(*view);
+  {
+    const MutexLock lock(mutex_);
+    const auto is_open = [&](const auto& one) QV_REQUIRES(mutex_) {
+      const auto found = hosted_.find(one.first);
+      return found != hosted_.end() && found->second->copy != nullptr;
+    };
+    if (complete_ && hosted_.size() == should.size() &&
+        std::all_of(should.begin(), should.end(), is_open)) {
+      return;
+    }
+  }
   const auto stored = parts_.shards.copies();
   if (!stored.ok()) {
     QV_LOG_WARN("copies_not_listed error=\"{}\" remedy=retried", stored.error().message);
     return;
   }
-  const std::set<storage::ShardPlace> on_disk(stored->begin(), stored->end());
-  remove_unused(*view, on_disk);
-  open_missing(should, on_disk);
+  open_all(due(*view, should, {stored->begin(), stored->end()}));
   const MutexLock lock(mutex_);
   complete_ = true;
 }
 
-void CopyHost::open_missing(const std::map<storage::ShardPlace, Wanted>& wanted,
-                            const std::set<storage::ShardPlace>& on_disk) {
+std::vector<CopyHost::Due> CopyHost::due(const ClusterView& view,
+                                         const std::map<storage::ShardPlace, Wanted>& wanted,
+                                         const std::set<storage::ShardPlace>& on_disk) {
+  std::vector<Due> out;
+  const auto now = std::chrono::steady_clock::now();
+  const MutexLock lock(mutex_);
+  const auto is_due = [&](const storage::ShardPlace& place) QV_REQUIRES(mutex_) {
+    if (forgotten_.contains(place.collection)) return false;
+    const auto found = hosted_.find(place);
+    return found == hosted_.end() ||
+           (found->second->copy == nullptr && found->second->again <= now);
+  };
   for (const auto& [place, how] : wanted) {
-    if (is_retired(place)) continue;
-    {
-      const MutexLock lock(mutex_);
-      if (closed_) return;
-      if (forgotten_.contains(place.collection)) continue;
-      const auto found = hosted_.find(place);
-      const bool due =
-          found == hosted_.end() || (found->second->copy == nullptr &&
-                                     found->second->again <= std::chrono::steady_clock::now());
-      if (!due) continue;
-    }
     // Without its files a copy that others count on is lost; an empty one would pass for it.
-    if (!on_disk.contains(place) && !how.fresh) continue;
-    open_copy(place, how, on_disk.contains(place));
+    const bool there = on_disk.contains(place);
+    if ((there || how.fresh) && is_due(place)) out.push_back({place, how.collection, there});
   }
+  // Those that no record names find out by themselves whether it is theirs that is outdated.
+  for (const auto& place : on_disk) {
+    const auto found = view.collections_by_id.find(place.collection);
+    if (found == view.collections_by_id.end() || wanted.contains(place)) continue;
+    const auto& spec = found->second->spec;
+    if (spec.replication_factor < 2 || raw(place.shard) >= spec.shard_count) continue;
+    if (is_due(place)) out.push_back({place, found->second.get(), true});
+  }
+  return out;
 }
 
-void CopyHost::open_copy(const storage::ShardPlace& place, const Wanted& wanted, bool on_disk) {
-  const MutexLock opening(opening_);
-  const auto& spec = wanted.collection->spec;
+void CopyHost::open_all(const std::vector<Due>& due) {
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (auto i = next++; i < due.size(); i = next++) open_copy(due[i]);
+  };
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < std::min(options_.opening_threads, due.size()); ++i) {
+    others.emplace_back(work);
+  }
+  work();
+  for (auto& other : others) other.join();
+}
+
+bool CopyHost::begin_opening(const storage::ShardPlace& place) {
+  const MutexLock lock(mutex_);
+  while (opening_.contains(place) && !closed_) wake_.wait(mutex_);
+  if (closed_ || forgotten_.contains(place.collection)) return false;
+  opening_.insert(place);
+  return true;
+}
+
+void CopyHost::end_opening(const storage::ShardPlace& place) {
+  const MutexLock lock(mutex_);
+  opening_.erase(place);
+  wake_.notify_all();
+}
+
+void CopyHost::open_copy(const Due& due) {
+  if (!begin_opening(due.place)) return;
+  const auto& place = due.place;
+  const auto& spec = due.collection->spec;
   const auto opened = [&]() -> Result<Hosting> {
-    if (!on_disk) {
+    if (!due.on_disk) {
       const auto seen = parts_.views.shard_record(place.collection, place.shard, Revision{0});
       if (!seen || !seen->state.copies.contains(place.copy)) {
         return Error{ErrorCode::Unavailable, "the shard's record has changed"};
@@ -206,17 +241,29 @@ void CopyHost::open_copy(const storage::ShardPlace& place, const Wanted& wanted,
     }
     return try_open(place, spec);
   }();
-  const MutexLock lock(mutex_);
   if (opened.ok()) {
+    const MutexLock lock(mutex_);
     hosted_[place] = *opened;
-    return;
+  } else {
+    note_failure(due, opened.error());
   }
-  auto& failed = hosted_[place];
-  if (failed == nullptr) failed = std::make_shared<Hosted>();
-  failed->why = opened.error();
-  failed->again = std::chrono::steady_clock::now() + options_.reopen_after;
+  end_opening(place);
+}
+
+void CopyHost::note_failure(const Due& due, const Error& why) {
+  const auto& place = due.place;
   QV_LOG_WARN("copy_not_opened collection={} shard={} copy={} error=\"{}\" remedy=retried",
-              spec.name, raw(place.shard), place.copy.text, opened.error().message);
+              due.collection->spec.name, raw(place.shard), place.copy.text, why.message);
+  const auto seen = parts_.views.shard_record(place.collection, place.shard, Revision{0});
+  // It cannot find out by itself, and what is left of it is of no use to anybody.
+  const bool hopeless = why.code == ErrorCode::Corruption && parts_.views.is_attached() && seen &&
+                        !seen->state.copies.contains(place.copy);
+  if (hopeless) retire(place);
+  const MutexLock lock(mutex_);
+  auto failed = std::make_shared<Hosted>();
+  failed->why = why;
+  failed->again = std::chrono::steady_clock::now() + options_.reopen_after;
+  hosted_[place] = std::move(failed);
 }
 
 Result<CopyHost::Hosting> CopyHost::try_open(const storage::ShardPlace& place,
@@ -239,32 +286,13 @@ Result<CopyHost::Hosting> CopyHost::try_open(const storage::ShardPlace& place,
   return hosted;
 }
 
-void CopyHost::remove_unused(const ClusterView& view,
-                             const std::set<storage::ShardPlace>& on_disk) {
+void CopyHost::remove_retired() {
   std::set<storage::ShardPlace> gone;
-  bool first = false;
   {
     const MutexLock lock(retired_mutex_);
     gone.swap(retired_);
   }
-  {
-    const MutexLock lock(mutex_);
-    first = !complete_;
-  }
   for (const auto& place : gone) remove(place, "given up");
-  if (!first) return;
-  // What its record gave up while this server was down.
-  for (const auto& place : on_disk) {
-    const auto found = view.collections_by_id.find(place.collection);
-    if (found == view.collections_by_id.end()) continue;
-    const auto& collection = *found->second;
-    if (collection.spec.replication_factor < 2 || raw(place.shard) >= collection.shards.size()) {
-      continue;
-    }
-    if (!collection.shards[raw(place.shard)].copies.contains(place.copy)) {
-      remove(place, "given up while this server was down");
-    }
-  }
 }
 
 void CopyHost::remove(const storage::ShardPlace& place, const char* why) {
@@ -277,11 +305,6 @@ void CopyHost::remove(const storage::ShardPlace& place, const char* why) {
   }
   QV_LOG_WARN("copy_left {} error=\"{}\" remedy=retried", named(place), buried.error().message);
   retire(place);
-}
-
-bool CopyHost::is_retired(const storage::ShardPlace& place) {
-  const MutexLock lock(retired_mutex_);
-  return retired_.contains(place);
 }
 
 void CopyHost::retire(const storage::ShardPlace& place) {
@@ -331,14 +354,16 @@ void CopyHost::close_failed() {
 }
 
 void CopyHost::forget_collection(const std::string& collection_id) {
-  // Not while one of them is being opened.
-  const MutexLock opening(opening_);
+  const auto is_mine = [&](const storage::ShardPlace& place) {
+    return place.collection == collection_id;
+  };
   std::vector<Hosting> mine;
   {
     const MutexLock lock(mutex_);
     forgotten_.insert(collection_id);
+    while (std::any_of(opening_.begin(), opening_.end(), is_mine)) wake_.wait(mutex_);
     for (auto it = hosted_.begin(); it != hosted_.end();) {
-      if (it->first.collection != collection_id) {
+      if (!is_mine(it->first)) {
         ++it;
         continue;
       }
@@ -348,7 +373,7 @@ void CopyHost::forget_collection(const std::string& collection_id) {
   }
   {
     const MutexLock lock(retired_mutex_);
-    std::erase_if(retired_, [&](const auto& place) { return place.collection == collection_id; });
+    std::erase_if(retired_, is_mine);
   }
   for (const auto& hosted : mine) shut(hosted);
 }
@@ -356,17 +381,17 @@ void CopyHost::forget_collection(const std::string& collection_id) {
 // -- callers
 
 Status CopyHost::make(const CollectionSpec& spec, ShardId shard, const CopyId& copy) {
-  const MutexLock opening(opening_);
-  {
-    const MutexLock lock(mutex_);
-    if (closed_) return stopping();
-    if (exchange_ == nullptr) {
-      return Error{ErrorCode::Unavailable,
-                   "this server takes no writes yet; try again when it has entered its cluster"};
-    }
-    if (hosted_.contains({spec.id, shard, copy})) return Done{};
+  const storage::ShardPlace place{spec.id, shard, copy};
+  if (exchange() == nullptr) {
+    return Error{ErrorCode::Unavailable,
+                 "this server takes no writes yet; try again when it has entered its cluster"};
   }
-  return CopyDisk::make({parts_.shards, spec, shard, copy}, kBornWithShard);
+  if (!begin_opening(place)) return stopping();
+  const bool open = find(place).ok();
+  auto made =
+      open ? Status(Done{}) : CopyDisk::make({parts_.shards, spec, shard, copy}, kBornWithShard);
+  end_opening(place);
+  return made;
 }
 
 Result<std::shared_ptr<ReplicatedCopy>> CopyHost::find(const storage::ShardPlace& place) const {

@@ -39,6 +39,8 @@ class CopyHost final : public CopyDesk {
     RecordKeepers::Options keepers;
     /// Write to disk, for all copies.
     std::size_t disk_threads = 4;
+    /// Open copies side by side.
+    std::size_t opening_threads = 8;
     /// Pause before a copy is opened anew that failed, or could not be opened.
     std::chrono::milliseconds reopen_after{3'000};
   };
@@ -113,18 +115,28 @@ class CopyHost final : public CopyDesk {
   /// One look at the view: what is to be opened, made or removed.
   void reconcile();
   std::map<storage::ShardPlace, Wanted> wanted(const ClusterView& view) const;
-  void open_missing(const std::map<storage::ShardPlace, Wanted>& wanted,
-                    const std::set<storage::ShardPlace>& on_disk);
-  void open_copy(const storage::ShardPlace& place, const Wanted& wanted, bool on_disk);
+  /// A copy to be opened, and made before that if it has no files.
+  struct Due {
+    storage::ShardPlace place;
+    const CollectionView* collection;
+    bool on_disk = true;
+  };
+  std::vector<Due> due(const ClusterView& view, const std::map<storage::ShardPlace, Wanted>& wanted,
+                       const std::set<storage::ShardPlace>& on_disk);
+  void open_all(const std::vector<Due>& due);
+  void open_copy(const Due& due);
+  /// Of a copy that cannot be opened.
+  void note_failure(const Due& due, const Error& why);
+  bool begin_opening(const storage::ShardPlace& place);
+  void end_opening(const storage::ShardPlace& place);
   Result<Hosting> try_open(const storage::ShardPlace& place, const CollectionSpec& spec);
-  void remove_unused(const ClusterView& view, const std::set<storage::ShardPlace>& on_disk);
+  void remove_retired();
   void remove(const storage::ShardPlace& place, const char* why);
   void close_failed();
   /// Waits until nobody uses it.
   void shut(const Hosting& hosted);
   static thrift::CopyPosition position_of(const Hosted& hosted);
   Hosting take(const storage::ShardPlace& place);
-  bool is_retired(const storage::ShardPlace& place);
   void retire(const storage::ShardPlace& place);
   std::vector<std::shared_ptr<ReplicatedCopy>> open_copies() const;
   void purge_expired();
@@ -151,8 +163,8 @@ class CopyHost final : public CopyDesk {
   /// Shared with the ticker.
   std::shared_ptr<CopyExchange> exchange_ QV_GUARDED_BY(mutex_);
   bool closed_ QV_GUARDED_BY(mutex_) = false;
-  /// Held while copies are opened or shut: one at a time.
-  Mutex opening_;
+  /// A thread is making or opening these: others wait for it.
+  std::set<storage::ShardPlace> opening_ QV_GUARDED_BY(mutex_);
   std::thread thread_ QV_GUARDED_BY(mutex_);
 };
 

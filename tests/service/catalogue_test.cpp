@@ -149,7 +149,7 @@ TEST_CASE("catalogue: what a model reads of it stays small", "[service]") {
     if (operation.toolset == Toolset::Recovery) continue;
     tools.push_back({{"name", operation.name},
                      {"description", operation.description},
-                     {"input_schema", operation.request_schema}});
+                     {"input_schema", listed_schema(operation)}});
   }
   CHECK(tools.dump().size() <= kToolBytesMax);
 }
