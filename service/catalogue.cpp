@@ -31,6 +31,7 @@ Registry catalogue() {
       cluster_force_promote_operation(),
       cluster_get_operation_operation(),
       cluster_get_shard_distribution_operation(),
+      cluster_list_force_promotions_operation(),
       cluster_list_nodes_operation(),
       cluster_move_shard_operation(),
       cluster_rebalance_operation(),

@@ -152,6 +152,8 @@ class ClusterAdmin {
   /// Errors: those of ForcePromotion::run().
   virtual Result<ForcePromotionRecord> force_promote(const CallContext& call,
                                                      const ShardPromotionRequest& request) = 0;
+  /// All there ever were, the newest first.
+  virtual Result<std::vector<ForcePromotionRecord>> force_promotions(const CallContext& call) = 0;
   /// The operation that does it. Errors: those of plan_move(); FailedPrecondition.
   virtual Result<std::string> move_shard(const CallContext& call,
                                          const ShardMoveRequest& request) = 0;

@@ -260,9 +260,18 @@ Result<ForcePromotionRecord> NodeAdmin::force_promote(const CallContext& call,
     QV_TRY(auto node, node_named(*view, request.node));
     wanted.node = std::move(node.id);
   }
-  ForcePromotion promotion({parts_.store, parts_.views, parts_.clock, parts_.fan_out, parts_.reach,
-                            options_.promotion_patience});
-  return promotion.run(call, wanted);
+  return promotion().run(call, wanted);
+}
+
+Result<std::vector<ForcePromotionRecord>> NodeAdmin::force_promotions(const CallContext& call) {
+  QV_TRY(auto out, promotion().list(call));
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+ForcePromotion NodeAdmin::promotion() {
+  return ForcePromotion({parts_.store, parts_.views, parts_.clock, parts_.fan_out, parts_.reach,
+                         options_.promotion_patience});
 }
 
 Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string& address) {

@@ -49,6 +49,7 @@ class NodeAdmin final : public ClusterAdmin {
   Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;
   Result<ForcePromotionRecord> force_promote(const CallContext& call,
                                              const ShardPromotionRequest& request) override;
+  Result<std::vector<ForcePromotionRecord>> force_promotions(const CallContext& call) override;
   Result<NodeAdded> add_node(const CallContext& call, const std::string& address) override;
   Result<NodeRemoval> plan_removal(const CallContext& call, const std::string& node) override;
   Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) override;
@@ -67,6 +68,7 @@ class NodeAdmin final : public ClusterAdmin {
   Result<RebalanceAnswer> plan_again(const CallContext& call, const std::string& plan_id);
   /// Errors: those of move_shard().
   Result<Move> wanted_move(const CallContext& call, const ShardMoveRequest& request);
+  ForcePromotion promotion();
   /// Errors: FailedPrecondition if it does not become one in time.
   Result<NodeRecord> await_member(const CallContext& call, const thrift::NodeIdentity& node,
                                   const std::string& address);

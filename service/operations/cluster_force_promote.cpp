@@ -3,10 +3,26 @@
 #include <utility>
 
 #include "service/items.h"
+#include "service/steer.h"
 #include "service/time_text.h"
 
 namespace quiver::service {
 namespace {
+
+ClusterForcePromotion shown_promotion(cluster::ForcePromotionRecord record) {
+  ClusterForcePromotion out;
+  out.promotion_id = std::move(record.id);
+  out.collection = std::move(record.collection);
+  out.shard = raw(record.shard);
+  out.node = std::move(record.node.text);
+  out.copy = std::move(record.copy.text);
+  out.term = raw(record.term);
+  out.last_write = raw(record.last.seq);
+  for (auto& copy : record.given_up) out.given_up.push_back(std::move(copy.text));
+  out.reason = std::move(record.reason);
+  out.promoted_at = rfc3339(record.at_ms);
+  return out;
+}
 
 std::optional<Confirmation> confirmation(const ClusterForcePromoteRequest& request,
                                          const Json& arguments) {
@@ -27,22 +43,13 @@ std::optional<Confirmation> confirmation(const ClusterForcePromoteRequest& reque
 
 }  // namespace
 
-Result<ClusterForcePromoteResponse> cluster_force_promote(
-    const CallContext& call, Engine& engine, const ClusterForcePromoteRequest& request) {
+Result<ClusterForcePromotion> cluster_force_promote(const CallContext& call, Engine& engine,
+                                                    const ClusterForcePromoteRequest& request) {
   QV_TRY(auto* const admin, admin_of(engine));
   QV_TRY(auto done, admin->force_promote(call, {request.collection, ShardId{request.shard},
                                                 request.node.value_or(""), request.accept_data_loss,
                                                 request.reason}));
-  ClusterForcePromoteResponse response;
-  response.promotion_id = std::move(done.id);
-  response.collection = std::move(done.collection);
-  response.shard = raw(done.shard);
-  response.node = std::move(done.node.text);
-  response.copy = std::move(done.copy.text);
-  response.term = raw(done.term);
-  response.last_write = raw(done.last.seq);
-  for (auto& copy : done.given_up) response.given_up.push_back(std::move(copy.text));
-  response.promoted_at = rfc3339(done.at_ms);
+  auto response = shown_promotion(std::move(done));
   response.advice =
       "what only the copies given up had is lost; those that come back follow this one";
   return response;
@@ -56,6 +63,29 @@ Operation cluster_force_promote_operation() {
             Toolset::Recovery, Access::Admin, Effects{true, true},
             Route{"POST", "/v1/cluster/force-promotions"}},
       &cluster_force_promote, &confirmation);
+}
+
+Result<ClusterListForcePromotionsResponse> cluster_list_force_promotions(
+    const CallContext& call, Engine& engine, const ClusterListForcePromotionsRequest& /*request*/) {
+  QV_TRY(auto* const admin, admin_of(engine));
+  QV_TRY(auto all, admin->force_promotions(call));
+  ClusterListForcePromotionsResponse response;
+  response.count = all.size();
+  TokenBudget budget(reply_tokens(engine));
+  for (auto& record : all) {
+    auto one = shown_promotion(std::move(record));
+    if (!budget.admit(compact(encode(one)).size())) break;
+    response.promotions.push_back(std::move(one));
+  }
+  return response;
+}
+
+Operation cluster_list_force_promotions_operation() {
+  return operation(
+      About{"cluster_list_force_promotions", "Show promotions by force",
+            "Who promoted which copy by force, and why.", Toolset::Recovery, Access::Read,
+            Effects{false, true}, Route{"GET", "/v1/cluster/force-promotions"}},
+      &cluster_list_force_promotions);
 }
 
 }  // namespace quiver::service

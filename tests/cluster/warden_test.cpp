@@ -246,6 +246,7 @@ TEST_CASE("Warden: a server is emptied and removed, and no shard lacks a copy me
   for (int i = 0; i < 5; ++i) world.round();
   // Nothing is ready that could take their place.
   CHECK(world.report(id).copies_left == 3);
+  CHECK(world.report(id).moves.empty());
   CHECK(world.state_of(0) == NodeState::Draining);
   world.fills = true;
   CHECK(world.within_rounds(40, [&] { return world.has_ended(id); }));
@@ -319,7 +320,7 @@ TEST_CASE("Warden: a forced promotion is one of the cluster's administration",
   CHECK(done->given_up == std::vector{state.primary});
   CHECK(done->reason == "the disk is gone");
   CHECK(*world.state().primary_node() == WardenWorld::node(1));
-  CHECK(world.inner->get({}, keys::force_promotion(done->id))->has_value());
+  CHECK(world.admin->force_promotions(soon()).value() == std::vector{*done});
   CHECK(world.within_rounds(120, [&] { return world.is_whole(); }));
   CHECK(world.admin->shard_distribution(soon(), {})->unresolved_count == 0);
 }

@@ -50,7 +50,7 @@ TEST_CASE("catalogue: has the operations of the toolsets, in order of name", "[s
     CHECK((operation.toolset == Toolset::Memory) == (prefix == "memory"));
     CHECK((operation.toolset == Toolset::Collection) == (prefix == "collection"));
     CHECK((operation.toolset == Toolset::Vector) == (prefix == "vector"));
-    const bool recovers = operation.name == "cluster_force_promote";
+    const bool recovers = operation.name.find("_force_promot") != std::string::npos;
     CHECK((operation.toolset == Toolset::Recovery) == recovers);
     CHECK((operation.toolset == Toolset::Cluster) == (prefix == "cluster" && !recovers));
     CHECK(std::regex_match(operation.name, std::regex("[a-z0-9_]{1,40}")));
@@ -76,6 +76,7 @@ TEST_CASE("catalogue: who may call what, and what it does", "[service]") {
       {"cluster_force_promote", {Access::Admin, true}},
       {"cluster_get_operation", {Access::Read, false}},
       {"cluster_get_shard_distribution", {Access::Read, false}},
+      {"cluster_list_force_promotions", {Access::Read, false}},
       {"cluster_list_nodes", {Access::Read, false}},
       {"cluster_move_shard", {Access::Admin, false}},
       {"cluster_rebalance", {Access::Admin, false}},

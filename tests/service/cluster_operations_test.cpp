@@ -54,6 +54,9 @@ class FakeAdmin final : public cluster::ClusterAdmin {
             (request.accept_data_loss ? " yes " : " no ") + request.reason;
     return promotion;
   }
+  Result<std::vector<cluster::ForcePromotionRecord>> force_promotions(const CallContext&) override {
+    return std::vector(promotions, promotion);
+  }
   Result<cluster::NodeAdded> add_node(const CallContext&, const std::string& address) override {
     asked = address;
     const auto& node = nodes.nodes.at(1);
@@ -87,6 +90,7 @@ class FakeAdmin final : public cluster::ClusterAdmin {
   std::vector<std::string> down;
   cluster::OperationReport operation;
   cluster::ForcePromotionRecord promotion;
+  std::size_t promotions = 0;
   cluster::OwnState own;
 };
 
@@ -326,6 +330,7 @@ TEST_CASE("cluster_force_promote: passes on who accepts what, and tells what was
   record.last = {Term{4}, Seq{77}};
   record.term = Term{6};
   record.given_up = {CopyId{id_of('1')}, CopyId{id_of('2')}};
+  record.reason = "the rack burnt";
   record.at_ms = 1'700'000'000'000;
   const Json wanted = {{"collection", "notes"},
                        {"shard", 2},
@@ -350,6 +355,21 @@ TEST_CASE("cluster_force_promote: passes on who accepts what, and tells what was
     without.erase(needed);
     CHECK_THAT(world.refused("cluster_force_promote", without).message, Catch::Contains(needed));
   }
+  CHECK(world.ok("cluster_list_force_promotions", Json::object()) ==
+        Json{{"count", 0}, {"promotions", Json::array()}});
+  world.admin.promotions = 2;
+  const auto listed = world.ok("cluster_list_force_promotions", Json::object());
+  CHECK(listed["count"] == 2);
+  auto without_advice = reply;
+  without_advice.erase("advice");
+  CHECK(listed["promotions"] == Json{without_advice, without_advice});
+  CHECK(reply["reason"] == "the rack burnt");
+  world.admin.promotions = 5'000;
+  const auto cut = world.ok("cluster_list_force_promotions", Json::object());
+  CHECK(cut["count"] == 5'000);
+  CHECK(cut["promotions"].size() > 10);
+  CHECK(compact(cut).size() <= kResultBytesMax);
+
   auto silent = wanted;
   silent["reason"] = "";
   CHECK(world.refused("cluster_force_promote", silent).code == ErrorCode::InvalidArgument);
