@@ -177,12 +177,12 @@ TEST_CASE("Controller: deleted collections do not wait for removed servers", "[c
   REQUIRE(c.world.nodes[0]->catalogue->drop(within(20s), "notes").ok());
   c.world.settle();
   auto& first = *c.world.nodes[0];
-  first.catalogue->tidy(within(20s), first.id, *first.host);
+  first.tidy(within(20s));
   CHECK(first.views->current()->dropping.size() == 1);
   c.set_state(*c.world.nodes[1], NodeState::Removed);
   CHECK(c.controller->tick(within(20s)).ok());
   c.world.settle();
-  first.catalogue->tidy(within(20s), first.id, *first.host);
+  first.tidy(within(20s));
   c.world.settle();
   CHECK(first.views->current()->dropping.empty());
 }
@@ -195,7 +195,7 @@ TEST_CASE(
   auto& first = *c.world.nodes[0];
   REQUIRE(first.catalogue->drop(within(20s), "notes").ok());
   c.world.settle();
-  first.catalogue->tidy(within(20s), first.id, *first.host);
+  first.tidy(within(20s));
   SECTION("while it is there it has to remove them first") {
     const auto removal = c.admin->remove_node(within(20s), "node-b");
     REQUIRE(removal.ok());
@@ -203,7 +203,7 @@ TEST_CASE(
     const auto report = c.admin->get_operation(within(20s), *removal->operation);
     CHECK(report->state == OperationState::Running);
     auto& second = *c.world.nodes[1];
-    second.catalogue->tidy(within(20s), second.id, *second.host);
+    second.tidy(within(20s));
     CHECK(c.ended(*removal->operation).state == OperationState::Done);
   }
   SECTION("down") {
@@ -212,7 +212,7 @@ TEST_CASE(
     REQUIRE(removal.ok());
     CHECK(c.ended(*removal->operation).state == OperationState::Done);
     c.world.settle();
-    first.catalogue->tidy(within(20s), first.id, *first.host);
+    first.tidy(within(20s));
     c.world.settle();
     CHECK(first.views->current()->dropping.empty());
   }

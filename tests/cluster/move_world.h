@@ -174,6 +174,11 @@ class Node final : public thrift::NodeHandler {
                                     mover_options_);
     REQUIRE(mover->start(within(10s)).ok());
   }
+  /// Its part of deletions.
+  void tidy(const CallContext& call) {
+    catalogue->tidy(call, id,
+                    [this](const std::string& gone) { return host->drop_collection(gone); });
+  }
   /// As a process ends: nothing is said to anybody.
   void kill() {
     server.reset();

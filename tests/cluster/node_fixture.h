@@ -158,6 +158,11 @@ class TestNode {
   /// Before its handler goes, which a call may still wait in.
   ~TestNode() { handler.go_on(); }
   void start_again() { start(port_); }
+  /// Its part of deletions.
+  void tidy() {
+    collections->tidy(CallContext{}, id,
+                      [this](const std::string& gone) { return host.drop_collection(gone); });
+  }
   std::shared_ptr<Collection> find(const std::string& name) {
     auto found = collections->find(name);
     REQUIRE(found.ok());
