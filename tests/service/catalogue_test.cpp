@@ -30,6 +30,7 @@ TEST_CASE("catalogue: has the operations of the toolsets, in order of name", "[s
                                           "cluster_force_promote",
                                           "cluster_get_operation",
                                           "cluster_get_shard_distribution",
+                                          "cluster_list_force_promotions",
                                           "cluster_list_nodes",
                                           "cluster_move_shard",
                                           "cluster_rebalance",
