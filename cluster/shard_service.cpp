@@ -22,7 +22,11 @@ ShardService::ShardService(ViewSource& views, ShardHost& host, replication::Copy
 
 Result<ShardService::ReplicatedCopy> ShardService::find_replicated(const thrift::ShardCall& call,
                                                                    thrift::ReplyInfo& info) {
-  const auto view = views_.current();
+  auto view = views_.current();
+  if (call.epoch > view->epoch && !view->collections_by_id.contains(call.collection)) {
+    QV_CHECK(views_.refresh(call.context));
+    view = views_.current();
+  }
   info.epoch = view->epoch;
   const auto found = view->collections_by_id.find(call.collection);
   if (found == view->collections_by_id.end()) return ReplicatedCopy();
@@ -52,7 +56,8 @@ Result<ShardHost::Use> ShardService::find(const thrift::ShardCall& call, thrift:
                                                  std::to_string(collection.shards.size())};
   }
   if (collection.spec.replication_factor > 1) {
-    return Error{ErrorCode::FailedPrecondition, "the shard has several copies"};
+    return Error{ErrorCode::FailedPrecondition,
+                 "the shard has several copies: none of them is held back or handed over"};
   }
   const auto& state = collection.shards[raw(call.shard)];
   info.term = state.term;
