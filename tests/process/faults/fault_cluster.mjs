@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { freePorts, longMs, token } from '../cluster_support.mjs';
 import { environment, quiver, tempDir, until } from '../support.mjs';
+import { areWhole, shardRecords } from '../shard_records.mjs';
 import { ask, attempt } from './calls.mjs';
 import { makeNetwork } from './network.mjs';
 
@@ -131,7 +132,7 @@ async function makeServer(t, { network, stores, settings, disk, preload = {} }, 
 }
 
 /// {network, servers, stores, makeServer(host)}, all joined. `servers` and `stores` are numbers;
-/// `disks` maps names of servers (server-1, …) to mounted places; `spare`: hosts for later servers.
+/// `disks` maps names of servers (server-1, …) to mounted places; `spare`: hosts for more servers.
 export async function faultCluster(t, options = {}) {
   const { servers = 3, stores = 1, spare = 0, settings = {}, disks = {}, needs } = options;
   const numbered = (name, count) => Array.from({ length: count }, (_, i) => `${name}-${i + 1}`);
@@ -163,7 +164,12 @@ export async function allUp(servers) {
   }
 }
 
-/// Of each shard of `collection` the name of its server, in order, once `servers` agree.
+/// The server that leads a shard, of an answer of cluster_get_shard_distribution.
+export const leaderOf = ({ copies }) =>
+  (copies.find(({ state }) => state === 'primary') ?? copies[0]).node;
+
+/// Of each shard of `collection` the name of the server that leads it, in order, once `servers`
+/// agree.
 export async function placement(servers, collection) {
   return await until(async () => {
     const maps = [];
@@ -171,8 +177,43 @@ export async function placement(servers, collection) {
       maps.push(await ask(server, 'cluster_get_shard_distribution', { collection }));
     }
     if (maps.some(({ epoch }) => epoch !== maps[0].epoch)) return false;
-    return maps[0].shards.map(({ copies }) => copies[0].node);
+    return maps[0].shards.map(leaderOf);
   }, 'all have one map', longMs);
+}
+
+/// The records of all shards, of an etcd of the cluster that answers.
+export async function recordsOf({ stores }) {
+  for (const { direct, program } of stores) {
+    if (!program.running) continue;
+    try {
+      return await shardRecords(direct);
+    } catch {
+      // Another one may.
+    }
+  }
+  return [];
+}
+
+/// The ids of servers by their labels, as `server` knows them.
+export async function idsOf(server) {
+  const { nodes } = await ask(server, 'cluster_list_nodes');
+  return new Map(nodes.map(({ id, name }) => [name, id]));
+}
+
+/// Waits until each shard has all of its copies, in sync, on servers of `servers`; the records.
+export async function wholeAgain(cluster, { servers = cluster.servers, count, ms = longMs } = {}) {
+  const wanted = count ?? cluster.copies;
+  const known = await idsOf(servers[0]);
+  const ids = servers.map(({ label }) => known.get(label));
+  let records = [];
+  try {
+    return await until(async () => {
+      records = await recordsOf(cluster);
+      return areWhole(records, wanted, ids) && records;
+    }, `each shard has ${wanted} copies in sync`, ms);
+  } catch (problem) {
+    throw new Error(`${problem.message}: ${JSON.stringify(records)}`);
+  }
 }
 
 /// The end of an operation, however it ended.

@@ -4,39 +4,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { longMs } from '../cluster_support.mjs';
 import { until } from '../support.mjs';
+import { counted, slowKbit, stones } from './ballast.mjs';
 import { ask, attempt } from './calls.mjs';
-import { Clients, collection, dimension, vectorOf } from './clients.mjs';
+import { Clients, collection, vectorOf } from './clients.mjs';
 import { allUp, operationEnded, placement } from './fault_cluster.mjs';
 import { everything, pond, seed, timeout } from './scenario.mjs';
 import { allIsRight } from './verdict.mjs';
-
-const counted = { collection: 'stones', count_only: true };
-
-/// So much that copying a shard takes seconds at `slowKbit`.
-const slowKbit = 400;
-
-/// Points that nobody changes, of about a hundred kilobytes a shard.
-async function ballast(server) {
-  const ids = [];
-  for (let start = 0; start < 600; start += 100) {
-    const points = Array.from({ length: 100 }, (_, i) => {
-      const id = `ballast-${start + i}`;
-      const padding = Buffer.from(new Float32Array(vectorOf(start + i)).buffer).toString('base64');
-      return { id, vector: vectorOf(1e6 + start + i), metadata: { padding: padding.repeat(20) } };
-    });
-    await ask(server, 'vector_upsert', { collection: 'stones', points }, 60_000);
-    ids.push(...points.map(({ id }) => id));
-  }
-  return ids;
-}
-
-async function stones(t) {
-  const cluster = await pond(t);
-  const [a] = cluster.servers;
-  await ask(a, 'collection_create', { name: 'stones', dimension, metric: 'euclidean', shards: 3 });
-  cluster.ballast = await ballast(a);
-  return cluster;
-}
 
 const shown = async (server, id) => {
   const { value } = await attempt(server, 'cluster_get_operation', { operation_id: id }, 5000);

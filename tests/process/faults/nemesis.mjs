@@ -110,18 +110,20 @@ const troubles = {
   },
 };
 
-/// Somebody asks for a shard to go from where it is to another server.
+/// Somebody asks for a copy of a shard to go from where it is to a server that has none, if there
+/// is one.
 function move({ servers, shards }, random) {
   const shard = random.below(shards);
   const asked = pick(random, servers);
-  const step = 1 + random.below(servers.length - 1);
+  const [which, step] = [random.next(), random.next()];
   const begin = async () => {
     const shown = await attempt(asked, 'cluster_get_shard_distribution', { collection });
-    const owner = shown.value?.shards[shard].copies[0].node;
-    const at = servers.findIndex(({ label }) => label === owner);
-    if (at < 0) return shown;
-    const to = servers[(at + step) % servers.length].label;
-    return await attempt(asked, 'cluster_move_shard', { collection, shard, to });
+    const holders = shown.value?.shards[shard].copies.map(({ node }) => node) ?? [];
+    const free = servers.filter(({ label }) => !holders.includes(label));
+    if (holders.length === 0 || free.length === 0) return shown;
+    const from = holders[Math.floor(which * holders.length)];
+    const to = free[Math.floor(step * free.length)].label;
+    return await attempt(asked, 'cluster_move_shard', { collection, shard, from, to });
   };
   return { name: 'a shard moves', who: `${shard}, asked through ${asked.label}`, begin };
 }

@@ -1,9 +1,7 @@
 // What the coordination store says of shards while a test runs: I9 and I10 as far as its records
 // show them. Who is primary in a term stays so, terms do not go back, the primary is in sync, and
 // who is in sync is a copy.
-
-const encode = (text) => Buffer.from(text).toString('base64');
-const decode = (text) => Buffer.from(text, 'base64').toString();
+import { shardRecords } from '../shard_records.mjs';
 
 /// Reads the records again and again until stop(), which gives what was wrong.
 export class RecordWatch {
@@ -28,16 +26,9 @@ export class RecordWatch {
 
   /// Of a store that answers; nothing if none does. An answer that is outdated is left out below.
   async #records() {
-    const body = JSON.stringify({ key: encode('/quiver/'), range_end: encode('/quiver0') });
     for (const { direct } of this.stores) {
       try {
-        const signal = AbortSignal.timeout(2000);
-        const reply = await fetch(`${direct}/v3/kv/range`, { method: 'POST', body, signal });
-        const { kvs = [] } = await reply.json();
-        return kvs
-          .map(({ key, value = '', mod_revision }) =>
-            ({ key: decode(key), value: decode(value), revision: Number(mod_revision) }))
-          .filter(({ key }) => /\/shards\/[^/]+\/\d+$/.test(key));
+        return await shardRecords(direct);
       } catch {
         // Another one may.
       }
@@ -46,11 +37,11 @@ export class RecordWatch {
   }
 
   /// One record at one revision.
-  look({ key, value, revision }) {
+  look({ key, revision, term, primary, in_sync: inSync, copies }) {
     const last = this.#terms.get(key);
     // etcd 3.4 may answer with what was, after its process stood still.
     if (last && last.revision >= revision) return;
-    const { term, primary, in_sync: inSync, copies } = JSON.parse(value);
+    const value = JSON.stringify({ term, primary, in_sync: inSync, copies });
     const wrong = (invariant, what) =>
       this.violations.push(`${invariant}: ${key} at revision ${revision}: ${what}: ${value}`);
     if (last && term < last.term) wrong('I9', `its term was ${last.term}`);

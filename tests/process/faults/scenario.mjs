@@ -1,4 +1,6 @@
 // What the scenarios have in common.
+import { longMs } from '../cluster_support.mjs';
+import { until } from '../support.mjs';
 import { ask } from './calls.mjs';
 import { collection, dimension } from './clients.mjs';
 import { faultCluster, placement } from './fault_cluster.mjs';
@@ -9,14 +11,29 @@ export const seed = Number(process.env.QUIVER_FAULT_SEED ?? 20262);
 export const everything =
   process.env.QUIVER_FAULTS === 'all' ? false : 'takes too long here: make faults runs it';
 
-/// A cluster with an empty collection of six shards; `owners` has the server of each.
+/// A cluster with an empty collection of six shards, of `copies` (1) copies each; `owners` has the
+/// server of each primary.
 export async function pond(t, options = {}) {
   const cluster = await faultCluster(t, options);
   const [first] = cluster.servers;
   cluster.shards = options.shards ?? 6;
+  cluster.copies = options.copies ?? 1;
   await ask(first, 'collection_create', {
-    name: collection, dimension, metric: 'euclidean', shards: cluster.shards,
+    name: collection,
+    dimension,
+    metric: 'euclidean',
+    shards: cluster.shards,
+    replicas: cluster.copies,
   });
   cluster.owners = await placement(cluster.servers, collection);
   return cluster;
+}
+
+/// Every key takes a write again, by each of `servers` in turn.
+export async function takesWrites(clients, servers) {
+  for (const [i, key] of clients.keys.entries()) {
+    const server = servers[i % servers.length];
+    await until(async () => (await clients.write(server, key)).outcome === 'ok',
+      `${key} is written through ${server.label}`, longMs);
+  }
 }

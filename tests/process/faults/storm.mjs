@@ -5,7 +5,7 @@ import { until } from '../support.mjs';
 import { ask } from './calls.mjs';
 import { Clients, collection, dimension } from './clients.mjs';
 import { mounts, smallDisk } from './disks.mjs';
-import { allUp, faultCluster } from './fault_cluster.mjs';
+import { allUp, faultCluster, wholeAgain } from './fault_cluster.mjs';
 import { Nemesis } from './nemesis.mjs';
 import { RecordWatch } from './records.mjs';
 import { assertRight, recall, sameEverywhere } from './verdict.mjs';
@@ -18,7 +18,7 @@ export async function storm(t, options) {
   const disks = mounts.tmpfs ? {} : { 'server-1': await smallDisk(t, 192) };
   const settings = { 'storage.exact_search_points': 20 };
   const cluster = await faultCluster(t, { servers, stores, disks, settings });
-  cluster.shards = shards;
+  Object.assign(cluster, { shards, copies });
   const where = `seed ${seed}`;
   await ask(cluster.servers[0], 'collection_create', {
     name: collection, dimension, metric: 'euclidean', shards, replicas: copies,
@@ -34,6 +34,7 @@ export async function storm(t, options) {
 
   await healed(cluster);
   const moves = await nemesis.moves();
+  await wholeAgain(cluster, { ms: 2 * longMs });
   await clients.more(100);
   await clients.stop();
   await clients.readAll();
