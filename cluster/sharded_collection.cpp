@@ -406,7 +406,7 @@ Result<SearchAnswer> ShardedCollection::search(const CallContext& call, const Qu
   const storage::ShardQuery local{query.vector, query.k,  query.filter,
                                   query.exact,  query.ef, query.projection};
   const CallContext share = query.allow_partial ? with_share(call) : call;
-  auto manner = reading(call, ReadLevel::Eventual);
+  auto manner = reading(call, ReadLevel::Session);
   manner.hedged = true;
   manner.patient = !query.allow_partial;
   auto answers = ask_each<std::vector<ScoredPoint>>(

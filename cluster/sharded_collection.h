@@ -17,7 +17,7 @@ namespace quiver::cluster {
 ///
 /// Shards with several copies are asked as ShardCaller does: where no copy can do it now, until the
 /// call is out of time; with Query::allow_partial once more. A write without a request id gets one.
-/// Reads are at CallContext::read_level, else CollectionSpec::read_level, else searches Eventual
+/// Reads are at CallContext::read_level, else CollectionSpec::read_level, else searches Session
 /// and all others Linearizable. Session sees all writes that were acknowledged through this server.
 ///
 /// Threads: any.

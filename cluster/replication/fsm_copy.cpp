@@ -46,6 +46,9 @@ bool ReplicationFsm::follow(const CopyId& from, Term term) {
 void ReplicationFsm::take(const CopyId& from, const Append& append,
                           const std::vector<EntryHead>& heads) {
   if (!well_formed(append, heads) || !follow(from, append.term)) return;
+  // Out of sync it may have been behind by any time.
+  const bool joins = append.standing == Standing::InSync && standing_ != Standing::InSync;
+  if (joins) fresh_from_ = std::max(fresh_from_, append.commit);
   standing_ = append.standing;
   echo_ = std::max(echo_, append.sent_at);
   if (!roll_back(append) || !log_.history().contains(append.prev)) return mismatch(from);

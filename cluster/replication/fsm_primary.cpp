@@ -160,10 +160,13 @@ void ReplicationFsm::send_log(Peer& copy, Seq through) {
        Append{term_, log_.history().at(prev), through, gate_, commit_, copy.standing, now_});
   copy.next = next(through);
   copy.sent = now_;
+  copy.told = commit_;
 }
 
 void ReplicationFsm::keep_alive(Peer& copy) {
-  if (now_ - copy.sent < options_.heartbeat) return;
+  // With the last writes nothing else goes that could tell what is committed.
+  const bool news = copy.told < commit_ && copy.located && copy.in_flight.empty();
+  if (!news && now_ - copy.sent < options_.heartbeat) return;
   copy.resend_after = std::max(copy.resend_after, options_.heartbeat);
   const bool lost =
       !copy.in_flight.empty() && now_ - std::max(copy.progress, copy.resent) >= copy.resend_after;
@@ -185,6 +188,7 @@ void ReplicationFsm::keep_alive(Peer& copy) {
   const Seq at = copy.snapshot ? log_.tail() : copy.in_flight.empty() ? sent : copy.matched;
   send(copy.id, Append{term_, log_.history().at(at), at, gate_, commit_, copy.standing, now_});
   copy.sent = now_;
+  copy.told = commit_;
 }
 
 void ReplicationFsm::send_snapshot(Peer& copy) {
