@@ -69,12 +69,12 @@ void Server::ask_in_task(const std::shared_ptr<Task>& task, const InputRequired&
 void Server::wait_for_answers(const TurnPtr& turn, const InputRequired& required,
                               Round::Done done) const {
   const auto round = std::make_shared<Round>(required.requests.size(), std::move(done));
+  auto asked = ask_legacy(turn, required.requests, round);
   // This alone owns what waits, and so the call: it lives no longer, whatever becomes of its
   // session.
   const auto timer = deadlines_.after(options_.ask_timeout, [round] {
     round->fail({ErrorCode::DeadlineExceeded, "the client did not answer in time"});
   });
-  auto asked = ask_legacy(turn, required.requests, round);
   round->on_end([this, timer, asked = std::move(asked), late = std::weak_ptr(turn->session)] {
     deadlines_.cancel(timer);
     const auto session = late.lock();
