@@ -208,7 +208,8 @@ std::vector<Key> server_keys() {
 }
 
 Key toolsets_key() {
-  const std::string domain = "a list of memory, collection, vector, cluster; at least one";
+  const std::string domain =
+      "a list of memory, collection, vector, cluster, recovery; at least one";
   const auto set = [domain](Options& options, const Setting& setting) -> Status {
     std::vector<service::Toolset> chosen;
     for (const auto& item : setting.items) {

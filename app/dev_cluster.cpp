@@ -165,7 +165,7 @@ class Dev {
     while (!pause()) {
       CallContext call;
       call.deadline = steady_clock::now() + kStoreTime;
-      const auto ready = etcd_->wait_ready(call);
+      auto ready = etcd_->wait_ready(call);
       if (ready.ok()) return ready;
       if (etcd_->ends() > 1) return ready.error();
     }
@@ -231,7 +231,9 @@ class Dev {
     QV_TRY(const auto roster, cluster::Roster::read(call, *store));
     QV_TRY(const auto alive, store->list(call, cluster::keys::kAlive));
     std::map<std::string, std::string> out;
-    for (const auto& [id, seat] : roster.nodes) {
+    for (const auto& one : roster.nodes) {
+      const auto& id = one.first;
+      const auto& seat = one.second;
       // After an end that was not a clean one all else is there of the former processes.
       const bool here = std::any_of(servers_.begin(), servers_.end(), [&](const auto& server) {
         return server.label == seat.record.label && server.rpc_address() == seat.record.rpc_address;

@@ -117,13 +117,16 @@ bool HttpExchange::open(HttpResponse head) {
 void HttpExchange::on_gone(std::function<void()> gone) {
   // Destroyed without the lock.
   std::function<void()> replaced;
-  bool is_late = false;
+  std::function<void()> late;
   {
     const MutexLock lock(mutex_);
-    is_late = is_gone_;
-    if (!is_late && state_ != State::Closed) replaced = std::exchange(gone_, std::move(gone));
+    if (is_gone_) {
+      late = std::move(gone);
+    } else if (state_ != State::Closed) {
+      replaced = std::exchange(gone_, std::move(gone));
+    }
   }
-  if (is_late) call(gone);
+  if (late) call(late);
 }
 
 bool HttpExchange::write(std::string_view bytes) {

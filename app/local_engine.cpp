@@ -80,7 +80,7 @@ class LocalEngine final : public service::Executor {
   }
 
  private:
-  const SystemClock clock_;
+  const SystemClock clock_{};
   cluster::LocalCollections collections_;
   cluster::LoneAdmin admin_;
   Operations operations_;
@@ -146,7 +146,7 @@ class ClusterEngine final : public service::Executor {
     return cluster::host_and_port(everywhere ? outside : host, options.server.port);
   }
 
-  const SystemClock clock_;
+  const SystemClock clock_{};
   std::unique_ptr<HttpClient> http_;
   std::unique_ptr<cluster::ClusterNode> node_;
   std::unique_ptr<Operations> operations_;

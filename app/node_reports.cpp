@@ -89,6 +89,9 @@ void write_node_metrics(service::Executor& executor, MetricText& out) {
   out.gauge({"quiver_collections", "Collections."}, figure("collections"));
   out.gauge({"quiver_shards", "Shards of all collections."}, figure("shards"));
   out.gauge({"quiver_shard_copies_missing", "Copies that shards lack."}, figure("copies_missing"));
+  out.gauge({"quiver_shards_unresolved",
+             "Shards with several copies that nothing can be done about now."},
+            figure("unresolved"));
   write_servers(status->at("nodes"), out);
 }
 

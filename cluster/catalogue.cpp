@@ -27,10 +27,13 @@ std::string difference(const CollectionSpec& there, const CollectionSpec& wanted
   const Json have = there.to_json();
   const Json want = wanted.to_json();
   std::string out;
-  for (const char* field : {"dimension", "metric", "embedder", "shards", "replicas", "hnsw"}) {
-    if (have[field] == want[field]) continue;
+  for (const char* field :
+       {"dimension", "metric", "embedder", "shards", "replicas", "consistency", "hnsw"}) {
+    const Json is = have.value(field, Json());
+    const Json asked = want.value(field, Json());
+    if (is == asked) continue;
     if (!out.empty()) out += "; ";
-    out += std::string(field) + " is " + have[field].dump() + ", asked for " + want[field].dump();
+    out += std::string(field) + " is " + is.dump() + ", asked for " + asked.dump();
   }
   return out;
 }
@@ -157,11 +160,6 @@ Result<Collections::Created> Catalogue::create(const CallContext& call, Collecti
 
 Result<Collections::Created> Catalogue::make(const CallContext& call, CollectionSpec spec,
                                              const ClusterView& view) {
-  if (spec.replication_factor > 1) {
-    return Error{ErrorCode::FailedPrecondition,
-                 "replicas: " + std::to_string(spec.replication_factor) +
-                     " copies of a shard are not supported; use 1"};
-  }
   spec.id = RequestId::random().hex();
   spec.created_at_ms = parts_.clock.wall_ms();
   QV_TRY(const auto placement, place(view, spec, parts_.liveness(view)));
@@ -346,12 +344,12 @@ Result<std::optional<std::uint64_t>> Catalogue::drop(const CallContext& call,
   return points;
 }
 
-void Catalogue::tidy(const CallContext& call, const NodeId& self, ShardHost& host) {
+void Catalogue::tidy(const CallContext& call, const NodeId& self, const RemoveFiles& remove) {
   const auto view = parts_.views.current();
   for (const auto& [id, record] : view->dropping) {
     const bool mine = std::binary_search(record.nodes.begin(), record.nodes.end(), self);
     if (!mine && !record.nodes.empty()) continue;
-    if (auto tidied = tidy_one(call, self, id, host); !tidied.ok()) {
+    if (auto tidied = tidy_one(call, self, id, remove); !tidied.ok()) {
       QV_LOG_WARN("collection_files_left id={} error=\"{}\" remedy=retried", id,
                   tidied.error().message);
     }
@@ -359,8 +357,8 @@ void Catalogue::tidy(const CallContext& call, const NodeId& self, ShardHost& hos
 }
 
 Status Catalogue::tidy_one(const CallContext& call, const NodeId& self, const std::string& id,
-                           ShardHost& host) {
-  QV_CHECK(host.drop_collection(id));
+                           const RemoveFiles& remove) {
+  QV_CHECK(remove(id));
   const std::string key = keys::join(keys::kDropping, id);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     QV_TRY(const auto entry, parts_.store.get(call, key));

@@ -10,7 +10,6 @@
 #include "cluster/fan_out.h"
 #include "cluster/placement/layout.h"
 #include "cluster/replica.h"
-#include "cluster/shard_host.h"
 #include "cluster/view/view_source.h"
 #include "core/clock.h"
 
@@ -48,9 +47,11 @@ class Catalogue final : public Collections {
                                             std::string_view name) override;
   Result<std::vector<CollectionSpec>> list() override;
 
+  /// Removes the files of a collection, by its id, from this server.
+  using RemoveFiles = std::function<Status(const std::string&)>;
   /// Does this server's part of deletions: removes its files of collections that are deleted, and
   /// their records where it was the last. What fails is logged and left to the next time.
-  void tidy(const CallContext& call, const NodeId& self, ShardHost& host);
+  void tidy(const CallContext& call, const NodeId& self, const RemoveFiles& remove);
   /// Turns what a crash left of collections that `maker` was making into deletions.
   ///
   /// Errors: those of CoordinationStore.
@@ -69,7 +70,7 @@ class Catalogue final : public Collections {
   Result<bool> forget(const CallContext& call, const CollectionView& target,
                       const std::optional<std::uint64_t>& points);
   Status tidy_one(const CallContext& call, const NodeId& self, const std::string& id,
-                  ShardHost& host);
+                  const RemoveFiles& remove);
   Error not_found(const ClusterView& view, std::string_view name) const;
 
   const Parts parts_;

@@ -25,7 +25,7 @@ Result<T> outcome(const CallsUnderWay::Call& call, thrift::Reply<T> reply,
   return error;
 }
 
-/// A shard whose primary is on another server.
+/// A copy on another server.
 class RemoteReplica final : public Replica {
  public:
   struct Way {
@@ -40,10 +40,14 @@ class RemoteReplica final : public Replica {
   /// `call` says which shard, by which view; its context comes with each call.
   RemoteReplica(Way way, thrift::ShardCall call) : way_(std::move(way)), call_(std::move(call)) {}
 
-  Result<MutationResult> write(const CallContext& call, WriteRequest&& request) override {
+  Result<Written> write(const CallContext& call, WriteRequest&& request) override {
     QV_CHECK(way_.host.check_writable());
-    return ask<MutationResult>(
-        call, [&](const thrift::ShardCall& with) { return way_.client->write(with, request); });
+    return ask<Written>(call, [&](const thrift::ShardCall& with) -> thrift::Reply<Written> {
+      auto reply = way_.client->write(with, request);
+      if (!reply.ok()) return {Result<Written>(reply.error()), std::move(reply.info)};
+      const Seq at = reply.info.at;
+      return {Written{*reply, at}, std::move(reply.info)};
+    });
   }
   Result<std::vector<ScoredPoint>> search(const CallContext& call,
                                           const storage::ShardQuery& query) override {
@@ -106,29 +110,37 @@ class RemoteReplica final : public Replica {
 
 }  // namespace
 
-ClusterCopies::ClusterCopies(ShardHost& host, Peers& peers, CallsUnderWay& calls, NodeId self)
-    : host_(host), local_(host, self), peers_(peers), calls_(calls), self_(std::move(self)) {}
+ClusterCopies::ClusterCopies(ShardHost& host, replication::CopyHost& replicated, Peers& peers,
+                             CallsUnderWay& calls, NodeId self)
+    : host_(host),
+      local_(host, &replicated, self),
+      peers_(peers),
+      calls_(calls),
+      self_(std::move(self)) {}
 
-Result<std::unique_ptr<Replica>> ClusterCopies::primary(const ClusterView& view,
-                                                        const CollectionView& collection,
-                                                        ShardId shard) {
+Result<std::unique_ptr<Replica>> ClusterCopies::reach(const ClusterView& view,
+                                                      const CollectionView& collection,
+                                                      ShardId shard, const CopyId& copy,
+                                                      const ReadTerms& terms) {
   const auto& state = collection.shards.at(raw(shard));
-  const NodeId* const node = state.primary_node();
-  if (node != nullptr && *node == self_) return local_.primary(view, collection, shard);
-  if (node == nullptr) {
-    return Error{ErrorCode::Internal, "the shard's record names no primary"};
+  const auto place = state.copies.find(copy);
+  if (place == state.copies.end()) {
+    return Error{ErrorCode::Internal, "the shard's record names no such copy"};
   }
-  QV_TRY(auto client, peers_.client(view, *node));
+  const NodeId& node = place->second.node;
+  if (node == self_) return local_.reach(view, collection, shard, copy, terms);
+  QV_TRY(auto client, peers_.client(view, node));
   thrift::ShardCall call;
   call.epoch = view.epoch;
   call.term = state.term;
   call.collection = collection.spec.id;
   call.shard = shard;
-  call.copy = state.primary;
+  call.copy = copy;
+  call.read = terms;
   std::string label = "shard " + std::to_string(raw(shard)) + " on server " +
-                      view.find_node(*node)->record.label + ": ";
+                      view.find_node(node)->record.label + ": ";
   return std::unique_ptr<Replica>(std::make_unique<RemoteReplica>(
-      RemoteReplica::Way{std::move(client), host_, calls_, *node, std::move(label)},
+      RemoteReplica::Way{std::move(client), host_, calls_, node, std::move(label)},
       std::move(call)));
 }
 

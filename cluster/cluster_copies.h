@@ -14,14 +14,16 @@ namespace quiver::cluster {
 /// As long as `host` refuses writes no write is sent to others either: so a call that concerns
 /// several shards is not carried out in part.
 ///
-/// Threads: any. `host`, `peers` and `calls` must outlive it.
+/// Threads: any. `host`, `replicated`, `peers` and `calls` must outlive it.
 class ClusterCopies final : public Copies {
  public:
-  ClusterCopies(ShardHost& host, Peers& peers, CallsUnderWay& calls, NodeId self);
+  ClusterCopies(ShardHost& host, replication::CopyHost& replicated, Peers& peers,
+                CallsUnderWay& calls, NodeId self);
 
-  Result<std::unique_ptr<Replica>> primary(const ClusterView& view,
-                                           const CollectionView& collection,
-                                           ShardId shard) override;
+  Result<std::unique_ptr<Replica>> reach(const ClusterView& view, const CollectionView& collection,
+                                         ShardId shard, const CopyId& copy,
+                                         const ReadTerms& terms) override;
+  CopyRoutes& routes() override { return local_.routes(); }
   Status create(const CallContext& call, const ClusterView& view, const NodeId& node,
                 const CollectionSpec& spec, ShardId shard, const CopyId& copy) override;
 

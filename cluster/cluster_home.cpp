@@ -29,12 +29,26 @@ ClusterHome::ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const C
               {parts_.facts.data_dir, parts_.facts.cluster_id, self_, parts_.facts.coordination}),
       shards_(parts_.facts.data_dir / "shards", parts_.storage, clock),
       host_(shards_, clock, parts_.host),
-      copies_(host_, *parts_.peers, calls_, self_),
+      copy_host_(copy_parts(), parts_.copies),
+      copies_(host_, copy_host_, *parts_.peers, calls_, self_),
       fan_out_(kFanOutThreads),
-      shard_service_(*views_, host_, self_),
-      member_service_(*views_, host_, *parts_.peers, parts_.self, parts_.facts),
+      shard_service_(*views_, host_, copy_host_, self_),
+      member_service_(*views_, host_, copy_host_, *parts_.peers, parts_.self, parts_.facts),
       detector_(*parts_.peers, calls_, self_, parts_.detector,
                 [this] { return member_service_.own_state(); }) {}
+
+replication::CopyHost::Parts ClusterHome::copy_parts() {
+  return {*parts_.store,
+          *views_,
+          shards_,
+          clock_,
+          self_,
+          [this](const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
+            QV_TRY(auto client, peers().client(*views_->current(), node));
+            return std::shared_ptr<thrift::NodeHandler>(std::move(client));
+          },
+          parts_.facts.data_dir / "snapshots"};
+}
 
 Result<std::shared_ptr<ClusterHome>> ClusterHome::open(Parts parts, const Listing& kept,
                                                        const Clock& clock) {
@@ -53,18 +67,21 @@ Status ClusterHome::build(const std::shared_ptr<ClusterHome>& self) {
                                            return keep_map(call, revision);
                                          }},
                                         self_, parts_.facts.data_dir / "outgoing", {}));
-  mover_ = std::make_unique<Mover>(
-      Mover::Parts{store(), *views_, host_, shards_, clock_,
-                   [this](const ClusterView& view,
-                          const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
-                     QV_TRY(auto client, peers().client(view, node));
-                     return std::shared_ptr<thrift::NodeHandler>(std::move(client));
-                   }},
-      self_, parts_.mover);
-  controller_ = std::make_unique<Controller>(Controller::Parts{store(), *views_, clock_, liveness},
-                                             self_, Controller::Options{});
+  const auto reach = [this](const ClusterView& view,
+                            const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
+    if (node == self_ && parts_.own != nullptr) {
+      return std::shared_ptr<thrift::NodeHandler>(std::shared_ptr<void>(), parts_.own);
+    }
+    QV_TRY(auto client, peers().client(view, node));
+    return std::shared_ptr<thrift::NodeHandler>(std::move(client));
+  };
+  mover_ = std::make_unique<Mover>(Mover::Parts{store(), *views_, host_, shards_, clock_, reach},
+                                   self_, parts_.mover);
+  controller_ = std::make_unique<Controller>(
+      Controller::Parts{store(), *views_, clock_, liveness, fan_out_, reach}, self_,
+      Controller::Options{});
   admin_ = std::make_unique<NodeAdmin>(
-      NodeAdmin::Parts{store(), *views_, peers(), fan_out_, *controller_, clock_, liveness,
+      NodeAdmin::Parts{store(), *views_, peers(), fan_out_, *controller_, clock_, liveness, reach,
                        [this] { return own_state(); }},
       NodeAdmin::Options{});
   host_.restrict(kReadsOnly, doubtful());
@@ -75,6 +92,7 @@ Status ClusterHome::build(const std::shared_ptr<ClusterHome>& self) {
   }
   views_->on_change([this] {
     keeper_.changed();
+    copy_host_.changed();
     tidy_soon();
   });
   return Done{};
@@ -84,6 +102,7 @@ std::set<storage::ShardPlace> ClusterHome::doubtful() const {
   // With a copy that was being filled the shard may have been handed over, and be written there.
   std::set<storage::ShardPlace> out;
   for (const auto& [id, collection] : views_->current()->collections_by_id) {
+    if (collection->spec.replication_factor > 1) continue;
     for (std::uint32_t i = 0; i < collection->shards.size(); ++i) {
       const auto& state = collection->shards[i];
       if (state.copies.size() > 1) out.insert({id, ShardId{i}, state.primary});
@@ -98,6 +117,7 @@ Status ClusterHome::enter(const CallContext& call) {
   QV_CHECK(catalogue_->abandon_creations(call, self_));
   name_strays();
   host_.lift();
+  QV_CHECK(copy_host_.start());
   keeper_.start();
   tidy_soon();
   return Done{};
@@ -182,8 +202,15 @@ void ClusterHome::follow() {
     call.deadline = std::chrono::steady_clock::now() + kTidyTime;
     if (is_removed()) return;
     detector_.watch(views_->current());
-    if (host_.check_writable().ok()) catalogue_->tidy(call, self_, host_);
+    if (host_.check_writable().ok()) {
+      catalogue_->tidy(call, self_, [this](const std::string& id) { return remove_files(id); });
+    }
   }
+}
+
+Status ClusterHome::remove_files(const std::string& collection_id) {
+  copy_host_.forget_collection(collection_id);
+  return host_.drop_collection(collection_id);
 }
 
 void ClusterHome::close() {
@@ -202,6 +229,7 @@ void ClusterHome::close() {
   if (mover_) mover_->stop();
   if (move_source_) move_source_->close();
   detector_.stop();
+  copy_host_.close();
   host_.close();
 }
 

@@ -19,6 +19,7 @@
 #include "cluster/migration/move_source.h"
 #include "cluster/migration/mover.h"
 #include "cluster/peers.h"
+#include "cluster/replication/copy_host.h"
 #include "cluster/shard_host.h"
 #include "cluster/shard_service.h"
 #include "cluster/view/view_keeper.h"
@@ -55,7 +56,10 @@ class ClusterHome {
     ShardHost::Options host;
     FailureDetector::Options detector;
     Mover::Options mover;
+    replication::CopyHost::Options copies;
     MemberService::Facts facts;
+    /// What answers other servers here; must outlive it.
+    thrift::NodeHandler* own = nullptr;
     /// Told once, on a thread of the home, that this server was removed from the cluster. May be
     /// empty; must not close the home.
     std::function<void(const Error&)> removed;
@@ -92,6 +96,7 @@ class ClusterHome {
   Peers& peers() noexcept { return *parts_.peers; }
   FanOut& fan_out() noexcept { return fan_out_; }
   ShardHost& host() noexcept { return host_; }
+  replication::CopyHost& copy_host() noexcept { return copy_host_; }
   storage::ShardStore& shard_store() noexcept { return shards_; }
   FailureDetector& detector() noexcept { return detector_; }
   const ViewKeeper& keeper() const noexcept { return keeper_; }
@@ -113,6 +118,8 @@ class ClusterHome {
   /// All that needs the home itself.
   Status build(const std::shared_ptr<ClusterHome>& self);
   OwnState own_state() const;
+  replication::CopyHost::Parts copy_parts();
+  Status remove_files(const std::string& collection_id);
   Status keep_map(const CallContext& call, Revision revision);
   std::set<storage::ShardPlace> doubtful() const;
   void follow();
@@ -127,6 +134,7 @@ class ClusterHome {
   ViewKeeper keeper_;
   storage::ShardStore shards_;
   ShardHost host_;
+  replication::CopyHost copy_host_;
   CallsUnderWay calls_;
   ClusterCopies copies_;
   FanOut fan_out_;

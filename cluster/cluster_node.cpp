@@ -192,13 +192,16 @@ ClusterHome::Parts ClusterNode::home_parts(const std::string& cluster_id) const 
           {std::chrono::milliseconds(options.heartbeat_ms),
            std::chrono::milliseconds(options.down_after_ms)},
           settings_.mover,
+          settings_.copies,
           {cluster_id, endpoints_, settings_.data_dir, started_},
+          service_.get(),
           refused_};
 }
 
 void ClusterNode::publish(std::shared_ptr<ClusterHome> home, bool joined) {
   service_->open({&home->shard_service(), joined ? &home->move_source() : nullptr,
-                  &home->member_service(), home});
+                  &home->member_service(), home, &home->copy_host(),
+                  [copies = &home->copy_host()] { return copies->exchange(); }});
   const MutexLock lock(mutex_);
   home_ = std::move(home);
   joined_ = joined;

@@ -38,6 +38,7 @@ class ClusterNode final : public Collections {
     std::string http_address;
     storage::Options storage;
     Mover::Options mover = {};
+    replication::CopyHost::Options copies = {};
   };
   /// Told once, on a thread of this node, that the cluster does not take it, or not any more, and
   /// waiting would not help. Must not end the node.

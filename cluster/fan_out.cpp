@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <utility>
 
 namespace quiver::cluster {
 
@@ -52,11 +53,36 @@ void FanOut::run(std::size_t count, const std::function<void(std::size_t)>& part
   batch->finished.wait(lock, [&] { return batch->done == count; });
 }
 
+bool FanOut::offer(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return false;
+    if (offers_.size() >= idle_) {
+      if (threads_.size() >= threads_max_) return false;
+      threads_.emplace_back([this] { this->work(); });
+      // It comes to look for work before it sleeps.
+    }
+    offers_.push_back(std::move(work));
+  }
+  wake_.notify_one();
+  return true;
+}
+
 void FanOut::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopping_ || !batches_.empty(); });
+    ++idle_;
+    wake_.wait(lock, [this] { return stopping_ || !batches_.empty() || !offers_.empty(); });
+    --idle_;
     if (stopping_) return;
+    if (batches_.empty()) {
+      const auto offered = std::move(offers_.front());
+      offers_.pop_front();
+      lock.unlock();
+      offered();
+      lock.lock();
+      continue;
+    }
     const auto batch = batches_.front();
     if (batch->next.load() >= batch->count) {
       batches_.pop_front();

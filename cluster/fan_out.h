@@ -26,6 +26,10 @@ class FanOut {
   /// when all are done. A single part runs in the caller without any hand-over.
   void run(std::size_t count, const std::function<void(std::size_t)>& part);
 
+  /// Gives `work` to a thread that has nothing else to do; whether there is one. It may still be
+  /// dropped, or called later, if the thread finds parts to run first. It must not throw.
+  bool offer(std::function<void()> work);
+
  private:
   struct Batch;
   void work();
@@ -34,6 +38,9 @@ class FanOut {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Batch>> batches_;
+  /// Never more than there are threads without work.
+  std::deque<std::function<void()>> offers_;
+  std::size_t idle_ = 0;
   std::vector<std::thread> threads_;
   bool stopping_ = false;
 };

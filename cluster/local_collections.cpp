@@ -76,13 +76,16 @@ class LocalCollections::Opened {
         views_(std::move(views)),
         shards_(owner.data_dir_ / "shards", owner.options_, owner.clock_),
         host_(shards_, owner.clock_, {owner.options_.open_shards}),
-        copies_(host_, self_),
+        copies_(host_, nullptr, self_),
         fan_out_(kFanOutThreads) {}
 
   Catalogue& catalogue() noexcept { return *catalogue_; }
   ShardHost& host() noexcept { return host_; }
   std::shared_ptr<const ClusterView> view() const { return views_->current(); }
-  void tidy(const CallContext& call) { catalogue_->tidy(call, self_, host_); }
+  void tidy(const CallContext& call) {
+    catalogue_->tidy(call, self_,
+                     [this](const std::string& id) { return host_.drop_collection(id); });
+  }
 
  private:
   /// Errors: Corruption if there are files of a collection that the catalogue does not name.

@@ -50,9 +50,15 @@ Status check_member_in(const ClusterView& view, const NodeId& self) {
 
 }  // namespace
 
-MemberService::MemberService(ViewSource& views, ShardHost& host, Peers& peers,
+MemberService::MemberService(ViewSource& views, ShardHost& host,
+                             const replication::CopyHost& replicated, Peers& peers,
                              thrift::NodeIdentity self, Facts facts)
-    : views_(views), host_(host), peers_(peers), self_(std::move(self)), facts_(std::move(facts)) {}
+    : views_(views),
+      host_(host),
+      replicated_(replicated),
+      peers_(peers),
+      self_(std::move(self)),
+      facts_(std::move(facts)) {}
 
 thrift::ReplyInfo MemberService::info() const {
   thrift::ReplyInfo out;
@@ -139,13 +145,22 @@ thrift::ShardStatus MemberService::status_of(const CollectionView& collection,
   out.collection = collection.spec.id;
   out.shard = shard;
   out.position.term = state.term;
-  const auto known = host_.known({collection.spec.id, shard, state.primary});
-  out.state = known ? "active" : "unknown";
-  if (!known) return out;
-  const auto& stats = known->stats;
+  const auto is_known = known(collection, shard);
+  out.state = is_known ? "active" : "unknown";
+  if (!is_known) return out;
+  const auto& stats = is_known->stats;
   out.counts = {stats.points, stats.unindexed, stats.disk_bytes};
-  out.position = known->tail;
+  out.position = is_known->tail;
   return out;
+}
+
+std::optional<ShardHost::Known> MemberService::known(const CollectionView& collection,
+                                                     ShardId shard) const {
+  const storage::ShardPlace place{collection.spec.id, shard, collection.shards[raw(shard)].primary};
+  if (collection.spec.replication_factor < 2) return host_.known(place);
+  const auto replicated = replicated_.known(place);
+  if (!replicated) return std::nullopt;
+  return ShardHost::Known{replicated->stats, replicated->status.durable};
 }
 
 thrift::Reply<thrift::NodeStatus> MemberService::status(const thrift::NodeCall& call) const {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cluster/peers.h"
+#include "cluster/replication/copy_host.h"
 #include "cluster/shard_host.h"
 #include "cluster/view/view_source.h"
 #include "core/clock.h"
@@ -26,9 +27,9 @@ class MemberService {
     std::filesystem::path data_dir;
     std::chrono::steady_clock::time_point started;
   };
-  /// `views`, `host` and `peers` must outlive it.
-  MemberService(ViewSource& views, ShardHost& host, Peers& peers, thrift::NodeIdentity self,
-                Facts facts);
+  /// `views`, `host`, `replicated` and `peers` must outlive it.
+  MemberService(ViewSource& views, ShardHost& host, const replication::CopyHost& replicated,
+                Peers& peers, thrift::NodeIdentity self, Facts facts);
 
   /// Tells a newcomer what it needs to register itself, once it answers at its address; changes
   /// nothing.
@@ -57,9 +58,11 @@ class MemberService {
   Status call_back(const CallContext& call, const ClusterView& view,
                    const thrift::JoinCall& request) const;
   thrift::ShardStatus status_of(const CollectionView& collection, ShardId shard) const;
+  std::optional<ShardHost::Known> known(const CollectionView& collection, ShardId shard) const;
 
   ViewSource& views_;
   ShardHost& host_;
+  const replication::CopyHost& replicated_;
   Peers& peers_;
   const thrift::NodeIdentity self_;
   const Facts facts_;

@@ -40,6 +40,11 @@ Result<NodeService::Parts> NodeService::all_parts_for(const thrift::NodeCall& ca
   return open;
 }
 
+Result<std::shared_ptr<replication::CopyExchange>> NodeService::exchange_of(const Parts& open) {
+  if (auto ways = open.exchange ? open.exchange() : nullptr) return ways;
+  return Error{ErrorCode::Unavailable, "the copies of this server do not take part yet"};
+}
+
 Status NodeService::admit(const thrift::NodeIdentity& caller) const {
   const auto open = parts();
   return open.members == nullptr ? Status(Done{}) : open.members->admit(caller.id);
@@ -105,12 +110,18 @@ thrift::Reply<thrift::Checkpoint> NodeService::begin_checkpoint(const thrift::Sh
 thrift::Reply<std::string> NodeService::read_chunk(const thrift::ShardCall& call,
                                                    const thrift::ChunkCall& chunk) {
   QV_TRY(const auto open, all_parts_for(call));
+  if (const auto ways = exchange_of(open); ways.ok() && (*ways)->knows(chunk.checkpoint)) {
+    return (*ways)->read_chunk(call, chunk);
+  }
   return open.moves->read_chunk(call, chunk);
 }
 
 thrift::Answered NodeService::end_checkpoint(const thrift::ShardCall& call,
                                              const std::string& checkpoint) {
   QV_TRY(const auto open, all_parts_for(call));
+  if (const auto ways = exchange_of(open); ways.ok() && (*ways)->knows(checkpoint)) {
+    return (*ways)->end_checkpoint(call, checkpoint);
+  }
   return open.moves->end_checkpoint(call, checkpoint);
 }
 
@@ -129,6 +140,20 @@ thrift::Answered NodeService::hand_over(const thrift::ShardCall& call,
                                         const thrift::HandOverCall& request) {
   QV_TRY(const auto open, all_parts_for(call));
   return open.moves->hand_over(call, request);
+}
+
+thrift::Reply<std::vector<thrift::RefusedParcel>> NodeService::deliver(
+    const thrift::NodeCall& call, std::vector<thrift::CopyParcel> parcels) {
+  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto ways, exchange_of(open));
+  return ways->deliver(call, std::move(parcels));
+}
+
+thrift::Answered NodeService::offer_snapshot(const thrift::ShardCall& call,
+                                             const thrift::SnapshotOffer& offer) {
+  QV_TRY(const auto open, parts_for(call));
+  QV_TRY(const auto ways, exchange_of(open));
+  return ways->offer_snapshot(call, offer);
 }
 
 thrift::Reply<std::vector<thrift::CopyPosition>> NodeService::copy_positions(

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cluster/member_service.h"
 #include "cluster/migration/move_source.h"
+#include "cluster/replication/copy_exchange.h"
 #include "cluster/shard_service.h"
 #include "cluster/upkeep/copy_desk.h"
 #include "core/mutex.h"
@@ -28,6 +30,8 @@ class NodeService final : public thrift::NodeHandler {
     std::shared_ptr<const void> home;
     /// Null: this server keeps no copies that replicate.
     CopyDesk* copies = nullptr;
+    /// What such copies send each other; null: nothing.
+    std::function<std::shared_ptr<replication::CopyExchange>()> exchange = {};
   };
   explicit NodeService(thrift::NodeIdentity self) : self_(std::move(self)) {}
 
@@ -63,6 +67,10 @@ class NodeService final : public thrift::NodeHandler {
   thrift::Answered release_writes(const thrift::ShardCall& call) override;
   thrift::Answered hand_over(const thrift::ShardCall& call,
                              const thrift::HandOverCall& request) override;
+  thrift::Reply<std::vector<thrift::RefusedParcel>> deliver(
+      const thrift::NodeCall& call, std::vector<thrift::CopyParcel> parcels) override;
+  thrift::Answered offer_snapshot(const thrift::ShardCall& call,
+                                  const thrift::SnapshotOffer& offer) override;
   thrift::Reply<std::vector<thrift::CopyPosition>> copy_positions(
       const thrift::NodeCall& call, const std::vector<thrift::CopyName>& copies) override;
   thrift::Answered direct(const thrift::ShardCall& call,
@@ -80,6 +88,10 @@ class NodeService final : public thrift::NodeHandler {
   Result<Parts> parts_for(const thrift::NodeCall& call) const;
   /// Errors: as parts_for(); Unavailable without Parts::moves.
   Result<Parts> all_parts_for(const thrift::NodeCall& call) const;
+
+  /// Errors: as parts_for(); Unavailable if copies here do not take part yet. Kept alive by
+  /// `open`.
+  static Result<std::shared_ptr<replication::CopyExchange>> exchange_of(const Parts& open);
 
   const thrift::NodeIdentity self_;
   mutable Mutex mutex_;

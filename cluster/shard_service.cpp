@@ -16,8 +16,29 @@ bool is_meant(const ShardState& state, const thrift::ShardCall& call) {
 
 }  // namespace
 
-ShardService::ShardService(ViewSource& views, ShardHost& host, NodeId self)
-    : views_(views), host_(host), self_(std::move(self)) {}
+ShardService::ShardService(ViewSource& views, ShardHost& host, replication::CopyHost& replicated,
+                           NodeId self)
+    : views_(views), host_(host), replicated_(replicated), self_(std::move(self)) {}
+
+Result<ShardService::ReplicatedCopy> ShardService::find_replicated(const thrift::ShardCall& call,
+                                                                   thrift::ReplyInfo& info) {
+  auto view = views_.current();
+  if (call.epoch > view->epoch && !view->collections_by_id.contains(call.collection)) {
+    QV_CHECK(views_.refresh(call.context));
+    view = views_.current();
+  }
+  info.epoch = view->epoch;
+  const auto found = view->collections_by_id.find(call.collection);
+  if (found == view->collections_by_id.end()) return ReplicatedCopy();
+  const auto& collection = *found->second;
+  if (collection.spec.replication_factor < 2) return ReplicatedCopy();
+  if (raw(call.shard) < collection.shards.size()) {
+    const auto& state = collection.shards[raw(call.shard)];
+    info.term = state.term;
+    if (const NodeId* const node = state.primary_node()) info.primary = node->text;
+  }
+  return replicated_.find({call.collection, call.shard, call.copy});
+}
 
 Result<ShardHost::Use> ShardService::find(const thrift::ShardCall& call, thrift::ReplyInfo& info) {
   auto view = views_.current();
@@ -34,6 +55,10 @@ Result<ShardHost::Use> ShardService::find(const thrift::ShardCall& call, thrift:
                                                  ": the collection has " +
                                                  std::to_string(collection.shards.size())};
   }
+  if (collection.spec.replication_factor > 1) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "the shard has several copies: none of them is held back or handed over"};
+  }
   const auto& state = collection.shards[raw(call.shard)];
   info.term = state.term;
   const NodeId* const owner = state.primary_node();
@@ -44,11 +69,17 @@ Result<ShardHost::Use> ShardService::find(const thrift::ShardCall& call, thrift:
 }
 
 template <typename T, typename Work>
-thrift::Reply<T> ShardService::on_copy(const thrift::ShardCall& call, const Work& work) {
+thrift::Reply<T> ShardService::read(const thrift::ShardCall& call, const Work& work) {
   thrift::ReplyInfo info;
-  auto use = find(call, info);
-  if (!use.ok()) return {Result<T>(std::move(use).error()), std::move(info)};
-  Result<T> result = work(**use);
+  Result<T> result = [&]() -> Result<T> {
+    QV_TRY(const auto copy, find_replicated(call, info));
+    if (copy != nullptr) {
+      QV_TRY(const auto shard, copy->read(call.context, call.read.level, call.read.token));
+      return work(*shard);
+    }
+    QV_TRY(const auto use, find(call, info));
+    return work(use->shard());
+  }();
   return {std::move(result), std::move(info)};
 }
 
@@ -56,34 +87,34 @@ thrift::Reply<std::vector<ScoredPoint>> ShardService::search(const thrift::Shard
                                                              const thrift::SearchCall& query) {
   const storage::ShardQuery local{query.vector, query.k,  query.filter,
                                   query.exact,  query.ef, query.projection};
-  return on_copy<std::vector<ScoredPoint>>(
-      call, [&](LocalReplica& copy) { return copy.shard().search(call.context, local); });
+  return read<std::vector<ScoredPoint>>(
+      call, [&](const storage::Shard& shard) { return shard.search(call.context, local); });
 }
 
 thrift::Reply<std::vector<Point>> ShardService::get(const thrift::ShardCall& call,
                                                     const thrift::GetCall& wanted) {
-  return on_copy<std::vector<Point>>(
-      call, [&](LocalReplica& copy) { return copy.shard().get(wanted.ids, wanted.projection); });
+  return read<std::vector<Point>>(
+      call, [&](const storage::Shard& shard) { return shard.get(wanted.ids, wanted.projection); });
 }
 
 thrift::Reply<std::vector<Point>> ShardService::scroll(const thrift::ShardCall& call,
                                                        const thrift::ScrollCall& query) {
   const storage::ScrollQuery local{query.filter, query.after, query.limit, query.projection};
-  return on_copy<std::vector<Point>>(
-      call, [&](LocalReplica& copy) { return copy.shard().scroll(call.context, local); });
+  return read<std::vector<Point>>(
+      call, [&](const storage::Shard& shard) { return shard.scroll(call.context, local); });
 }
 
 thrift::Reply<std::uint64_t> ShardService::count(const thrift::ShardCall& call,
                                                  const std::optional<Filter>& filter) {
-  return on_copy<std::uint64_t>(
-      call, [&](LocalReplica& copy) { return copy.shard().count(call.context, filter); });
+  return read<std::uint64_t>(
+      call, [&](const storage::Shard& shard) { return shard.count(call.context, filter); });
 }
 
 thrift::Reply<std::vector<thrift::FieldCount>> ShardService::fields(const thrift::ShardCall& call,
                                                                     std::size_t limit) {
   using Fields = std::vector<thrift::FieldCount>;
-  return on_copy<Fields>(call, [&](LocalReplica& copy) -> Result<Fields> {
-    QV_TRY(auto summaries, copy.shard().fields(limit));
+  return read<Fields>(call, [&](const storage::Shard& shard) -> Result<Fields> {
+    QV_TRY(auto summaries, shard.fields(limit));
     Fields out;
     out.reserve(summaries.size());
     for (auto& summary : summaries) {
@@ -95,20 +126,29 @@ thrift::Reply<std::vector<thrift::FieldCount>> ShardService::fields(const thrift
 }
 
 thrift::Reply<thrift::ShardCounts> ShardService::stats(const thrift::ShardCall& call) {
-  return on_copy<thrift::ShardCounts>(
-      call, [](const LocalReplica& copy) -> Result<thrift::ShardCounts> {
-        const auto stats = copy.shard().stats();
+  return read<thrift::ShardCounts>(
+      call, [](const storage::Shard& shard) -> Result<thrift::ShardCounts> {
+        const auto stats = shard.stats();
         return thrift::ShardCounts{stats.points, stats.unindexed, stats.disk_bytes};
       });
 }
 
 thrift::Reply<MutationResult> ShardService::write(const thrift::ShardCall& call,
                                                   const WriteRequest& request) {
-  return on_copy<MutationResult>(call, [&](LocalReplica& copy) -> Result<MutationResult> {
+  thrift::ReplyInfo info;
+  auto result = [&]() -> Result<MutationResult> {
+    QV_TRY(const auto copy, find_replicated(call, info));
+    if (copy != nullptr) {
+      QV_TRY(const auto written, copy->write_at(call.context, request));
+      info.at = written.at;
+      return written.result;
+    }
+    QV_TRY(const auto use, find(call, info));
     QV_CHECK(host_.check_writable());
     auto mine = request;
-    return copy.write(call.context, std::move(mine));
-  });
+    return use->write(call.context, std::move(mine));
+  }();
+  return {std::move(result), std::move(info)};
 }
 
 thrift::Answered ShardService::create_shard(const thrift::ShardCall& call,
@@ -119,6 +159,7 @@ thrift::Answered ShardService::create_shard(const thrift::ShardCall& call,
                          "create_shard: names no copy of a shard of this collection"}),
             info};
   }
+  if (spec.replication_factor > 1) return {replicated_.make(spec, call.shard, call.copy), info};
   return {host_.create(spec, call.shard, call.copy), info};
 }
 

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "cluster/replication/copy_host.h"
 #include "cluster/shard_host.h"
 #include "cluster/view/view_source.h"
 #include "thrift/node_handler.h"
@@ -13,10 +14,13 @@ namespace quiver::cluster {
 /// A call is answered only if the view of this server agrees that the copy meant is here and orders
 /// the writes of its shard. A caller with a newer view makes it read the coordination store first.
 ///
-/// Threads: any. `views` and `host` must outlive it.
+/// A copy of a shard that has several knows by itself whether it may answer, whatever anybody's
+/// view says: a call for one is passed to it as it is.
+///
+/// Threads: any. `views`, `host` and `replicated` must outlive it.
 class ShardService {
  public:
-  ShardService(ViewSource& views, ShardHost& host, NodeId self);
+  ShardService(ViewSource& views, ShardHost& host, replication::CopyHost& replicated, NodeId self);
 
   thrift::Reply<std::vector<ScoredPoint>> search(const thrift::ShardCall& call,
                                                  const thrift::SearchCall& query);
@@ -33,16 +37,21 @@ class ShardService {
   thrift::Answered create_shard(const thrift::ShardCall& call, const CollectionSpec& spec);
   thrift::Answered drop_shard(const thrift::ShardCall& call);
 
-  /// The copy that a call means, if it is here and primary; `info` gets the epoch, and whom to ask
-  /// instead.
+  /// The copy that a call means, of a shard that has one, if it is here; `info` gets the epoch, and
+  /// whom to ask instead.
   Result<ShardHost::Use> find(const thrift::ShardCall& call, thrift::ReplyInfo& info);
 
  private:
+  using ReplicatedCopy = std::shared_ptr<replication::ReplicatedCopy>;
+
+  /// The same of a shard that has several; null if it has one.
+  Result<ReplicatedCopy> find_replicated(const thrift::ShardCall& call, thrift::ReplyInfo& info);
   template <typename T, typename Work>
-  thrift::Reply<T> on_copy(const thrift::ShardCall& call, const Work& work);
+  thrift::Reply<T> read(const thrift::ShardCall& call, const Work& work);
 
   ViewSource& views_;
   ShardHost& host_;
+  replication::CopyHost& replicated_;
   const NodeId self_;
 };
 

@@ -86,26 +86,36 @@ bool may_miss(const CallContext& call, const Error& error) {
   return error.code == ErrorCode::DeadlineExceeded && call.check().ok();
 }
 
-/// Carries out what is left of the parts of a write, and leaves those that were refused for
-/// another attempt.
-Result<MutationResult> write_parts(const CallContext& call, Replica& replica,
-                                   std::vector<WriteRequest>& parts) {
+/// One shard's share of a write.
+struct Share {
+  std::vector<WriteRequest> parts;
+  /// Another attempt may follow that needs all of them.
+  bool keeps_parts = false;
+  /// How many of the parts have been answered: another attempt goes on behind them.
+  std::size_t answered = 0;
   MutationResult sum;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    CallContext part = call;
-    part.request_id = thrift::part_id(call.request_id, i, parts.size());
-    // Another attempt may follow, after WrongOwner, and needs all of them to know their numbers.
-    WriteRequest request = parts.size() == 1 ? std::move(parts[i]) : parts[i];
-    auto written = replica.write(part, std::move(request));
-    if (!written.ok()) {
-      if (parts.size() == 1) parts[i] = std::move(request);
-      return written;
+  /// As Written::at, of the last.
+  Seq at{0};
+
+  Result<MutationResult> carry_out(const CallContext& call, Replica& replica) {
+    for (; answered < parts.size(); ++answered) {
+      CallContext part = call;
+      part.request_id = thrift::part_id(call.request_id, answered, parts.size());
+      const bool moves = parts.size() == 1 && !keeps_parts;
+      WriteRequest request = moves ? std::move(parts[answered]) : parts[answered];
+      auto written = replica.write(part, std::move(request));
+      if (!written.ok()) {
+        // Refused, it is as it was.
+        if (moves) parts[answered] = std::move(request);
+        return std::move(written).error();
+      }
+      sum.affected += written->result.affected;
+      sum.created += written->result.created;
+      at = std::max(at, written->at);
     }
-    sum.affected += written->affected;
-    sum.created += written->created;
+    return sum;
   }
-  return sum;
-}
+};
 
 Status check_points(const CollectionSpec& spec, const std::vector<Point>& points) {
   if (points.size() > limits::kBatchPointsMax) {
@@ -129,6 +139,8 @@ struct ConditionalShare {
   std::size_t answered = 0;
   /// Ids of points whose part was not to be written.
   std::vector<PointId> left;
+  /// As Written::at, of the last.
+  Seq at{0};
 
   Result<MutationResult> carry_out(const CallContext& call, Replica& replica) {
     for (; answered < parts.size(); ++answered) {
@@ -136,7 +148,8 @@ struct ConditionalShare {
       CallContext with = call;
       with.request_id = thrift::part_id(call.request_id, part);
       QV_TRY(const auto written, replica.write(with, WriteRequest(part)));
-      if (written.affected > 0) continue;
+      at = std::max(at, written.at);
+      if (written.result.affected > 0) continue;
       for (const auto& point : part.points) left.push_back(point.id);
     }
     return MutationResult{};
@@ -149,6 +162,7 @@ ShardedCollection::ShardedCollection(std::shared_ptr<const CollectionView> colle
     : collection_(std::move(collection)),
       spec_(collection_->spec),
       ways_(std::move(ways)),
+      caller_(spec_, {ways_.views, ways_.copies, ways_.fan_out}),
       all_shards_(numbers_below(spec_.shard_count)) {}
 
 Error ShardedCollection::gone() const {
@@ -160,14 +174,46 @@ const CollectionView* ShardedCollection::find_in(const ClusterView& view) const 
   return found != nullptr && found->spec.id == spec_.id ? found : nullptr;
 }
 
+ShardedCollection::Manner ShardedCollection::reading(const CallContext& call,
+                                                     ReadLevel otherwise) const {
+  const auto level = call.read_level ? call.read_level : spec_.read_level;
+  return {level.value_or(otherwise), false, true};
+}
+
+CallContext ShardedCollection::writing(const CallContext& call) const {
+  CallContext out = call;
+  if (spec_.replication_factor > 1 && out.request_id.empty()) out.request_id = RequestId::random();
+  return out;
+}
+
+void ShardedCollection::remember(std::uint32_t shard, Seq at) {
+  if (raw(at) == 0) return;
+  ways_.copies.routes().tokens().raise(spec_.id, ShardId{shard}, at,
+                                       std::chrono::steady_clock::now());
+}
+
 template <typename T>
-Result<T> ShardedCollection::ask(const CallContext& call, std::uint32_t shard,
+Result<T> ShardedCollection::ask(const CallContext& call, std::uint32_t shard, const Manner& manner,
                                  const Work<T>& work) {
+  if (spec_.replication_factor == 1) return ask_only_copy<T>(call, shard, work);
+  const ShardCaller::Task task{ShardId{shard}, manner.level, manner.hedged, manner.patient,
+                               [&](Replica& replica, const CallContext& with) -> Result<std::any> {
+                                 QV_TRY(auto answer, work(replica, with, shard));
+                                 return std::any(std::move(answer));
+                               }};
+  QV_TRY(auto answer, caller_.call(call, task));
+  return std::any_cast<T>(std::move(answer));
+}
+
+template <typename T>
+Result<T> ShardedCollection::ask_only_copy(const CallContext& call, std::uint32_t shard,
+                                           const Work<T>& work) {
   const auto ask_by = [&](const ClusterView& view) -> Result<T> {
     const auto* const collection = find_in(view);
     if (collection == nullptr) return gone();
-    QV_TRY(const auto replica, ways_.copies.primary(view, *collection, ShardId{shard}));
-    return work(*replica, shard);
+    QV_TRY(const auto replica, ways_.copies.reach(view, *collection, ShardId{shard},
+                                                  collection->shards.at(shard).primary, {}));
+    return work(*replica, call, shard);
   };
   const auto view = ways_.views.current();
   auto first = ask_by(*view);
@@ -189,14 +235,14 @@ Result<T> ShardedCollection::ask(const CallContext& call, std::uint32_t shard,
 template <typename T>
 std::vector<Result<T>> ShardedCollection::ask_each(const CallContext& call,
                                                    const std::vector<std::uint32_t>& wanted,
-                                                   const Work<T>& work) {
+                                                   const Manner& manner, const Work<T>& work) {
   const auto home = ways_.home.lock();
   std::vector<Result<T>> answers(
       wanted.size(), Error{ErrorCode::Unavailable, "the server is stopping; try again later"});
   if (!home) return answers;
   ways_.fan_out.run(wanted.size(), [&](std::size_t i) {
     try {
-      answers[i] = ask<T>(call, wanted[i], work);
+      answers[i] = ask<T>(call, wanted[i], manner, work);
     } catch (const std::exception& problem) {
       // Out of memory, at worst: the call fails, not the pool's thread and with it the process.
       answers[i] = Error{ErrorCode::Internal, std::string("a shard failed: ") + problem.what()};
@@ -208,8 +254,8 @@ std::vector<Result<T>> ShardedCollection::ask_each(const CallContext& call,
 template <typename T>
 Result<std::vector<T>> ShardedCollection::each(const CallContext& call,
                                                const std::vector<std::uint32_t>& wanted,
-                                               const Work<T>& work) {
-  auto answers = ask_each<T>(call, wanted, work);
+                                               const Manner& manner, const Work<T>& work) {
+  auto answers = ask_each<T>(call, wanted, manner, work);
   std::vector<T> out;
   out.reserve(answers.size());
   for (auto& answer : answers) {
@@ -222,16 +268,20 @@ Result<std::vector<T>> ShardedCollection::each(const CallContext& call,
 Result<MutationResult> ShardedCollection::write(const CallContext& call,
                                                 std::vector<std::optional<WriteRequest>> requests) {
   std::vector<std::uint32_t> wanted;
-  std::vector<std::vector<WriteRequest>> parts(requests.size());
+  std::vector<Share> shares(requests.size());
   for (std::uint32_t i = 0; i < requests.size(); ++i) {
     if (!requests[i]) continue;
     wanted.push_back(i);
-    parts[i] = thrift::split_write(std::move(*requests[i]));
+    shares[i].parts = thrift::split_write(std::move(*requests[i]));
+    shares[i].keeps_parts = spec_.replication_factor > 1;
   }
   QV_TRY(const auto results,
-         each<MutationResult>(call, wanted, [&](Replica& replica, std::uint32_t shard) {
-           return write_parts(call, replica, parts[shard]);
-         }));
+         each<MutationResult>(writing(call), wanted, {},
+                              [&](Replica& replica, const CallContext& with, std::uint32_t shard) {
+                                auto written = shares[shard].carry_out(with, replica);
+                                remember(shard, shares[shard].at);
+                                return written;
+                              }));
   MutationResult sum;
   for (const auto& result : results) {
     sum.affected += result.affected;
@@ -277,9 +327,12 @@ Result<std::vector<PointId>> ShardedCollection::upsert_if(const CallContext& cal
     shares[i].parts = thrift::split_write(std::move(by_shard[i]));
   }
   QV_TRY(const auto done,
-         each<MutationResult>(call, wanted, [&](Replica& replica, std::uint32_t shard) {
-           return shares[shard].carry_out(call, replica);
-         }));
+         each<MutationResult>(writing(call), wanted, {},
+                              [&](Replica& replica, const CallContext& with, std::uint32_t shard) {
+                                auto written = shares[shard].carry_out(with, replica);
+                                remember(shard, shares[shard].at);
+                                return written;
+                              }));
   std::vector<PointId> left;
   for (auto& share : shares) {
     std::move(share.left.begin(), share.left.end(), std::back_inserter(left));
@@ -325,10 +378,11 @@ Result<std::vector<Point>> ShardedCollection::get(const CallContext& call,
   for (std::uint32_t i = 0; i < by_shard.size(); ++i) {
     if (!by_shard[i].empty()) wanted.push_back(i);
   }
-  QV_TRY(auto answers,
-         each<std::vector<Point>>(call, wanted, [&](Replica& replica, std::uint32_t shard) {
-           return replica.get(call, by_shard[shard], projection);
-         }));
+  QV_TRY(auto answers, each<std::vector<Point>>(
+                           call, wanted, reading(call, ReadLevel::Linearizable),
+                           [&](Replica& replica, const CallContext& with, std::uint32_t shard) {
+                             return replica.get(with, by_shard[shard], projection);
+                           }));
   std::map<PointId, Point> found;
   for (auto& answer : answers) {
     for (auto& point : answer) found.insert_or_assign(point.id, std::move(point));
@@ -352,9 +406,13 @@ Result<SearchAnswer> ShardedCollection::search(const CallContext& call, const Qu
   const storage::ShardQuery local{query.vector, query.k,  query.filter,
                                   query.exact,  query.ef, query.projection};
   const CallContext share = query.allow_partial ? with_share(call) : call;
+  auto manner = reading(call, ReadLevel::Session);
+  manner.hedged = true;
+  manner.patient = !query.allow_partial;
   auto answers = ask_each<std::vector<ScoredPoint>>(
-      share, all_shards_,
-      [&](Replica& replica, std::uint32_t) { return replica.search(share, local); });
+      share, all_shards_, manner, [&](Replica& replica, const CallContext& with, std::uint32_t) {
+        return replica.search(with, local);
+      });
   SearchAnswer out;
   std::vector<std::vector<ScoredPoint>> found;
   for (std::uint32_t shard = 0; shard < answers.size(); ++shard) {
@@ -380,9 +438,10 @@ Result<ScrollPage> ShardedCollection::scroll(const CallContext& call,
   // One more than asked for tells whether there is a next page.
   const storage::ScrollQuery local{filter, after, limit + 1, projection};
   QV_TRY(auto pages,
-         each<std::vector<Point>>(call, all_shards_, [&](Replica& replica, std::uint32_t) {
-           return replica.scroll(call, local);
-         }));
+         each<std::vector<Point>>(call, all_shards_, reading(call, ReadLevel::Linearizable),
+                                  [&](Replica& replica, const CallContext& with, std::uint32_t) {
+                                    return replica.scroll(with, local);
+                                  }));
   ScrollPage page{merge_pages(std::move(pages), limit + 1), std::nullopt};
   if (page.points.size() > limit) {
     page.points.pop_back();
@@ -395,9 +454,10 @@ Result<std::uint64_t> ShardedCollection::count(const CallContext& call,
                                                const std::optional<Filter>& filter) {
   QV_CHECK(call.check());
   QV_TRY(const auto counts,
-         each<std::uint64_t>(call, all_shards_, [&](Replica& replica, std::uint32_t) {
-           return replica.count(call, filter);
-         }));
+         each<std::uint64_t>(call, all_shards_, reading(call, ReadLevel::Linearizable),
+                             [&](Replica& replica, const CallContext& with, std::uint32_t) {
+                               return replica.count(with, filter);
+                             }));
   return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
 
@@ -405,8 +465,9 @@ Result<std::vector<Field>> ShardedCollection::fields(const CallContext& call, st
   QV_CHECK(call.check());
   constexpr std::size_t kExamples = 3;
   QV_TRY(auto answers, each<std::vector<storage::FieldSummary>>(
-                           call, all_shards_, [&](Replica& replica, std::uint32_t) {
-                             return replica.fields(call, limit);
+                           call, all_shards_, reading(call, ReadLevel::Linearizable),
+                           [&](Replica& replica, const CallContext& with, std::uint32_t) {
+                             return replica.fields(with, limit);
                            }));
   std::map<std::string, Field> merged;
   for (auto& answer : answers) {
@@ -425,11 +486,11 @@ Result<std::vector<Field>> ShardedCollection::fields(const CallContext& call, st
 
 Result<CollectionStats> ShardedCollection::stats(const CallContext& call) {
   QV_CHECK(call.check());
-  QV_TRY(const auto all, each<storage::ShardStats>(
-                             call, all_shards_,
-                             [&](Replica& replica, std::uint32_t) -> Result<storage::ShardStats> {
-                               return replica.stats(call);
-                             }));
+  QV_TRY(const auto all,
+         each<storage::ShardStats>(call, all_shards_, reading(call, ReadLevel::Linearizable),
+                                   [&](Replica& replica, const CallContext& with, std::uint32_t) {
+                                     return replica.stats(with);
+                                   }));
   CollectionStats sum;
   for (const auto& stats : all) {
     sum.points += stats.points;

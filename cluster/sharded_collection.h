@@ -7,12 +7,18 @@
 #include "cluster/collection.h"
 #include "cluster/fan_out.h"
 #include "cluster/replica.h"
+#include "cluster/routing/shard_caller.h"
 #include "cluster/view/view_source.h"
 
 namespace quiver::cluster {
 
 /// A collection, wherever its shards lie. Each call works with one view of the cluster; a shard
 /// that has moved since is asked once more, by a new view.
+///
+/// Shards with several copies are asked as ShardCaller does: where no copy can do it now, until the
+/// call is out of time; with Query::allow_partial once more. A write without a request id gets one.
+/// Reads are at CallContext::read_level, else CollectionSpec::read_level, else searches Session
+/// and all others Linearizable. Session sees all writes that were acknowledged through this server.
 ///
 /// Threads: any.
 class ShardedCollection final : public Collection {
@@ -45,23 +51,39 @@ class ShardedCollection final : public Collection {
   Result<std::vector<PointId>> upsert_if(const CallContext& call, UpsertIf write) override;
 
  private:
-  /// What `work` makes of one shard.
+  /// What is made of one shard.
   template <typename T>
-  using Work = std::function<Result<T>(Replica&, std::uint32_t)>;
+  using Work = std::function<Result<T>(Replica&, const CallContext&, std::uint32_t)>;
+  /// How the copies of a shard are asked, if it has several.
+  struct Manner {
+    /// Absent: a write.
+    std::optional<ReadLevel> level;
+    bool hedged = false;
+    bool patient = true;
+  };
 
   Error gone() const;
   /// This collection in `view`; null if it is not there any more.
   const CollectionView* find_in(const ClusterView& view) const;
+  Manner reading(const CallContext& call, ReadLevel otherwise) const;
+  /// As `call`, with a request id if shards have several copies.
+  CallContext writing(const CallContext& call) const;
+  /// A write of the shard was acknowledged.
+  void remember(std::uint32_t shard, Seq at);
   template <typename T>
-  Result<T> ask(const CallContext& call, std::uint32_t shard, const Work<T>& work);
+  Result<T> ask(const CallContext& call, std::uint32_t shard, const Manner& manner,
+                const Work<T>& work);
+  /// Of a shard with one copy.
+  template <typename T>
+  Result<T> ask_only_copy(const CallContext& call, std::uint32_t shard, const Work<T>& work);
   /// Calls `work` for each shard that `wanted` names, side by side; answers in that order.
   template <typename T>
   std::vector<Result<T>> ask_each(const CallContext& call, const std::vector<std::uint32_t>& wanted,
-                                  const Work<T>& work);
+                                  const Manner& manner, const Work<T>& work);
   /// The same, all or nothing.
   template <typename T>
   Result<std::vector<T>> each(const CallContext& call, const std::vector<std::uint32_t>& wanted,
-                              const Work<T>& work);
+                              const Manner& manner, const Work<T>& work);
   /// One write for each shard that has one; the sum of what they did.
   Result<MutationResult> write(const CallContext& call,
                                std::vector<std::optional<WriteRequest>> requests);
@@ -69,6 +91,7 @@ class ShardedCollection final : public Collection {
   const std::shared_ptr<const CollectionView> collection_;
   const CollectionSpec& spec_;
   const Ways ways_;
+  const ShardCaller caller_;
   const std::vector<std::uint32_t> all_shards_;
 };
 

@@ -11,6 +11,7 @@
 
 #include "core/ids.h"
 #include "core/mutex.h"
+#include "core/read_level.h"
 #include "core/result.h"
 
 namespace quiver {
@@ -53,6 +54,9 @@ struct CallContext {
   CancelToken cancel;
   /// Names the write across retries; empty: not retried.
   RequestId request_id;
+  /// How new what is read must be, where a shard has several copies. Absent: as the collection
+  /// says.
+  std::optional<ReadLevel> read_level;
   /// Null: nobody listens.
   ProgressSink progress;
 

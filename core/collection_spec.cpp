@@ -67,16 +67,18 @@ Status CollectionSpec::validate() const {
 }
 
 Json CollectionSpec::to_json() const {
-  return {{"id", id},
-          {"name", name},
-          {"description", description},
-          {"dimension", dimension},
-          {"metric", quiver::name(metric)},
-          {"embedder", embedder},
-          {"shards", shard_count},
-          {"replicas", replication_factor},
-          {"hnsw", {{"m", hnsw.m}, {"ef_construction", hnsw.ef_construction}}},
-          {"created_at_ms", created_at_ms}};
+  Json json = {{"id", id},
+               {"name", name},
+               {"description", description},
+               {"dimension", dimension},
+               {"metric", quiver::name(metric)},
+               {"embedder", embedder},
+               {"shards", shard_count},
+               {"replicas", replication_factor},
+               {"hnsw", {{"m", hnsw.m}, {"ef_construction", hnsw.ef_construction}}},
+               {"created_at_ms", created_at_ms}};
+  if (read_level) json["consistency"] = quiver::name(*read_level);
+  return json;
 }
 
 Result<CollectionSpec> CollectionSpec::from_json(const Json& json) {
@@ -93,6 +95,9 @@ Result<CollectionSpec> CollectionSpec::from_json(const Json& json) {
     json.at("hnsw").at("ef_construction").get_to(spec.hnsw.ef_construction);
     json.at("created_at_ms").get_to(spec.created_at_ms);
     QV_TRY(spec.metric, metric_from_name(json.at("metric").get<std::string>()));
+    if (const auto level = json.find("consistency"); level != json.end()) {
+      QV_TRY(spec.read_level, read_level_from_name(level->get<std::string>()));
+    }
     QV_CHECK(spec.validate());
     return spec;
   } catch (const Json::exception& problem) {

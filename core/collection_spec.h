@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/json.h"
+#include "core/read_level.h"
 #include "core/result.h"
 
 namespace quiver {
@@ -40,6 +42,8 @@ struct CollectionSpec {
   std::string embedder;
   std::uint32_t shard_count = 1;
   std::uint32_t replication_factor = 1;
+  /// Of reads that do not say. Absent: searches are Session, all others Linearizable.
+  std::optional<ReadLevel> read_level;
   HnswParameters hnsw;
   std::int64_t created_at_ms = 0;
 

@@ -71,6 +71,14 @@ struct MutationResult {
   bool operator==(const MutationResult&) const = default;
 };
 
+/// A write that is done, and where in the log of its shard: whoever saw it reads at copies that
+/// have come as far.
+struct Written {
+  MutationResult result;
+  /// At least; 0: not told.
+  Seq at{0};
+};
+
 /// One entry of a shard's log.
 struct LogEntry {
   Term term{1};

@@ -50,15 +50,36 @@ void Server::ask(const TurnPtr& turn, const InputRequired& required, std::functi
   if (!legacy) {
     const auto members = input_required_members(turn->request, required, turn->inputs, states_);
     if (turn->finish(result(*turn, "input_required", members))) return;
-    if (const auto task = turn->task()) tasks_.ask(*task, required.requests, std::move(done));
+    if (const auto task = turn->task()) ask_in_task(task, required, std::move(done));
     return;
   }
   if (required.requests.empty()) return done(std::map<std::string, Json>{});
-  const auto round = ask_legacy(turn, required.requests, std::move(done));
-  deadlines_.after(options_.ask_timeout, [late = std::weak_ptr<Round>(round)] {
-    if (const auto waiting = late.lock()) {
-      waiting->fail({ErrorCode::DeadlineExceeded, "the client did not answer in time"});
-    }
+  wait_for_answers(turn, required, std::move(done));
+}
+
+void Server::ask_in_task(const std::shared_ptr<Task>& task, const InputRequired& required,
+                         Round::Done done) const {
+  tasks_.ask(*task, required.requests, std::move(done));
+  // Perhaps nobody ever asks about it again.
+  deadlines_.after(options_.tasks.life, [this, late = std::weak_ptr<Task>(task)] {
+    if (const auto waiting = late.lock()) tasks_.give_up(*waiting);
+  });
+}
+
+void Server::wait_for_answers(const TurnPtr& turn, const InputRequired& required,
+                              Round::Done done) const {
+  const auto round = std::make_shared<Round>(required.requests.size(), std::move(done));
+  auto asked = ask_legacy(turn, required.requests, round);
+  // This alone owns what waits, and so the call: it lives no longer, whatever becomes of its
+  // session.
+  const auto timer = deadlines_.after(options_.ask_timeout, [round] {
+    round->fail({ErrorCode::DeadlineExceeded, "the client did not answer in time"});
+  });
+  round->on_end([this, timer, asked = std::move(asked), late = std::weak_ptr(turn->session)] {
+    deadlines_.cancel(timer);
+    const auto session = late.lock();
+    if (!session) return;
+    for (const auto& id : asked) session->forget(id);
   });
 }
 

@@ -93,53 +93,72 @@ std::string input_required_members(const Request& request, const InputRequired& 
 void Round::take(const std::string& key, Result<Json> answer) {
   if (!answer.ok()) return fail(std::move(answer).error());
   Done done;
+  std::function<void()> then;
   std::map<std::string, Json> all;
   {
     const MutexLock lock(mutex_);
     if (!done_ || !answers_.emplace(key, *std::move(answer)).second || --missing_ > 0) return;
     done = std::exchange(done_, nullptr);
+    then = std::exchange(then_, nullptr);
     all = std::move(answers_);
   }
+  if (then) then();
   done(std::move(all));
 }
 
 void Round::fail(Error error) {
   Done done;
+  std::function<void()> then;
   {
     const MutexLock lock(mutex_);
     done = std::exchange(done_, nullptr);
+    then = std::exchange(then_, nullptr);
   }
+  if (then) then();
   if (done) done(std::move(error));
 }
 
 void Round::drop() {
   Done dropped;
-  const MutexLock lock(mutex_);
-  dropped = std::exchange(done_, nullptr);
+  std::function<void()> then;
+  {
+    const MutexLock lock(mutex_);
+    dropped = std::exchange(done_, nullptr);
+    then = std::exchange(then_, nullptr);
+  }
+  if (then) then();
 }
 
-std::shared_ptr<Round> ask_legacy(const TurnPtr& turn, const std::vector<InputRequest>& requests,
-                                  Round::Done done) {
-  const auto round = std::make_shared<Round>(requests.size(), std::move(done));
-  const auto session = turn->session;
+void Round::on_end(std::function<void()> then) {
+  {
+    const MutexLock lock(mutex_);
+    if (done_) {
+      then_ = std::move(then);
+      return;
+    }
+  }
+  then();
+}
+
+std::vector<std::string> ask_legacy(const TurnPtr& turn, const std::vector<InputRequest>& requests,
+                                    const std::shared_ptr<Round>& round) {
+  // The round owns the turn, and that the session with its questions: they must not own it in turn.
+  const std::weak_ptr<Round> late_round = round;
   std::vector<std::string> asked;
   for (const auto& request : requests) {
-    asked.push_back(session->ask(
+    asked.push_back(turn->session->ask(
         request.method, request.params,
         [&](const std::string& message) { return turn->send(message); },
-        [round, key = request.key](Result<Json> answer) { round->take(key, std::move(answer)); }));
+        [late_round, key = request.key](Result<Json> answer) {
+          if (const auto its_round = late_round.lock()) its_round->take(key, std::move(answer));
+        }));
   }
-  // The token is the turn's own, and must not own it in turn.
-  turn->cancel.on_cancel([late_turn = std::weak_ptr(turn), late_round = std::weak_ptr(round),
-                          late_session = std::weak_ptr(session), asked] {
-    // The questions own the turn: it has to end before they are forgotten.
+  // Neither may the token, which is the turn's own.
+  turn->cancel.on_cancel([late_turn = std::weak_ptr(turn), late_round] {
     if (const auto its_turn = late_turn.lock()) its_turn->finish({});
     if (const auto its_round = late_round.lock()) its_round->drop();
-    if (const auto its_session = late_session.lock()) {
-      for (const auto& id : asked) its_session->forget(id);
-    }
   });
-  return round;
+  return asked;
 }
 
 }  // namespace quiver::mcp

@@ -57,18 +57,25 @@ class Round {
   /// `done` is let go of without a call.
   void drop() QV_EXCLUDES(mutex_);
 
+  /// `then` is called once, as soon as no answer is waited for any more, and before `done`; at once
+  /// if none is. There is one at most; it must not block.
+  void on_end(std::function<void()> then) QV_EXCLUDES(mutex_);
+
  private:
   Mutex mutex_;
   std::size_t missing_ QV_GUARDED_BY(mutex_);
   std::map<std::string, Json> answers_ QV_GUARDED_BY(mutex_);
+  /// Null: no answer is waited for any more.
   Done done_ QV_GUARDED_BY(mutex_);
+  std::function<void()> then_ QV_GUARDED_BY(mutex_);
 };
 
-/// Sends the requests of one round to the client of a legacy turn. Nothing is done if the turn is
-/// cancelled meanwhile: it ends without a reply.
+/// Sends the requests of one round to the client of a legacy turn, and has the session give the
+/// answers to the round for as long as that lives. The round is dropped if the turn is cancelled
+/// meanwhile: it ends without a reply. Returns what the session knows the requests by.
 ///
 /// Source: MCP 2025-11-25, client: elicitation, sampling, roots.
-std::shared_ptr<Round> ask_legacy(const TurnPtr& turn, const std::vector<InputRequest>& requests,
-                                  Round::Done done);
+std::vector<std::string> ask_legacy(const TurnPtr& turn, const std::vector<InputRequest>& requests,
+                                    const std::shared_ptr<Round>& round);
 
 }  // namespace quiver::mcp

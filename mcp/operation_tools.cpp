@@ -24,7 +24,7 @@ Json hints(const service::Operation& operation) {
 /// The schema as it is; where it points to that of memory_search, which a setting takes away, with
 /// what is said there.
 Json input_schema(const service::Operation& operation, const service::Registry& registry) {
-  Json schema = operation.request_schema;
+  Json schema = service::listed_schema(operation);
   const bool is_offered = registry.hidden("memory_search") == nullptr;
   if (is_offered || !schema.contains("properties")) return schema;
   for (auto& [name, field] : schema["properties"].items()) {

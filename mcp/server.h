@@ -138,6 +138,10 @@ class Server {
   /// cannot be asked, or does not answer.
   void ask(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
            std::function<void(const Error&)> failed) const;
+  void ask_in_task(const std::shared_ptr<Task>& task, const InputRequired& required,
+                   Round::Done done) const;
+  /// Asks a legacy client, and calls `done` when it has answered, or too much time has passed.
+  void wait_for_answers(const TurnPtr& turn, const InputRequired& required, Round::Done done) const;
   Round::Done rerun(const TurnPtr& turn, const InputRequired& required, std::function<void()> again,
                     std::function<void(const Error&)> failed) const;
 

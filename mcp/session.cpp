@@ -138,6 +138,11 @@ void Session::forget(const std::string& ask_id) {
   asked_.erase(ask_id);
 }
 
+std::size_t Session::asked() const {
+  const MutexLock lock(mutex_);
+  return asked_.size();
+}
+
 void Session::resolve(const Response& response) {
   if (!response.id.is_string()) return;
   Answered answered;

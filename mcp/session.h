@@ -65,6 +65,8 @@ class Session {
                   const std::function<bool(const std::string& message)>& send, Answered answered);
   /// Gives up on an answer: `answered` is let go of without a call, unless it has been called.
   void forget(const std::string& ask_id);
+  /// How many answers are waited for.
+  std::size_t asked() const;
   /// An answer came. One that nothing asked for is nothing to us.
   void resolve(const Response& response);
   /// No more answers will come, and nothing more is pushed.

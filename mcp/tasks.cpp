@@ -97,6 +97,14 @@ void Tasks::cancel(Task& task) const {
   end(task, Task::Status::Cancelled, "");
 }
 
+void Tasks::give_up(Task& task) const {
+  {
+    const MutexLock lock(task.mutex);
+    if (task.status != Task::Status::InputRequired) return;
+  }
+  cancel(task);
+}
+
 void Tasks::tell(Task& task, std::string message) const {
   {
     const MutexLock lock(task.mutex);

@@ -87,6 +87,8 @@ class Tasks {
   void ask(Task& task, const std::vector<InputRequest>& requests, Round::Done done) const;
   void tell(Task& task, std::string message) const;
   void cancel(Task& task) const;
+  /// Cancels one that waits for an answer; others go on.
+  void give_up(Task& task) const;
   /// Answers to what ask() asked; others are ignored.
   void answer(Task& task, const Json& responses) const;
 

@@ -21,13 +21,13 @@ bool Turn::finish(Reply reply) {
   return become(nullptr, std::move(reply));
 }
 
-bool Turn::become(std::shared_ptr<Task> task, Reply reply) {
+bool Turn::become(const std::shared_ptr<Task>& task, Reply reply) {
   std::shared_ptr<Outlet> way;
   {
     const MutexLock lock(mutex_);
     way.swap(outlet_);
     if (!way) return false;
-    task_ = std::move(task);
+    task_ = task;
   }
   const bool wanted = !in_flight || session->finish(request.id);
   if (wanted && !cancel.cancelled()) way->reply(std::move(reply));
@@ -41,7 +41,7 @@ bool Turn::detach() {
 
 std::shared_ptr<Task> Turn::task() const {
   const MutexLock lock(mutex_);
-  return task_;
+  return task_.lock();
 }
 
 Reply failure(const Turn& turn, const RpcError& error) {

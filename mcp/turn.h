@@ -60,8 +60,8 @@ class Turn {
   /// Ends it with its reply, unless it was cancelled: then nothing is sent. False if it had ended.
   bool finish(Reply reply);
   /// Ends it with the reply that it goes on as `task`. False if it had ended.
-  bool become(std::shared_ptr<Task> task, Reply reply);
-  /// As what it goes on; null: it does not.
+  bool become(const std::shared_ptr<Task>& task, Reply reply);
+  /// As what it goes on; null: it does not, or that is over and forgotten.
   std::shared_ptr<Task> task() const;
 
  private:
@@ -69,7 +69,8 @@ class Turn {
 
   mutable Mutex mutex_;
   std::shared_ptr<Outlet> outlet_ QV_GUARDED_BY(mutex_);
-  std::shared_ptr<Task> task_ QV_GUARDED_BY(mutex_);
+  /// Weak: a task that waits for an answer owns the turn.
+  std::weak_ptr<Task> task_ QV_GUARDED_BY(mutex_);
 };
 
 using TurnPtr = std::shared_ptr<Turn>;

@@ -1,5 +1,6 @@
 #include "service/operations/cluster_add_node.h"
 #include "service/operations/cluster_cancel_operation.h"
+#include "service/operations/cluster_force_promote.h"
 #include "service/operations/cluster_get_operation.h"
 #include "service/operations/cluster_get_shard_distribution.h"
 #include "service/operations/cluster_list_nodes.h"
@@ -27,8 +28,10 @@ Registry catalogue() {
   return Registry({
       cluster_add_node_operation(),
       cluster_cancel_operation_operation(),
+      cluster_force_promote_operation(),
       cluster_get_operation_operation(),
       cluster_get_shard_distribution_operation(),
+      cluster_list_force_promotions_operation(),
       cluster_list_nodes_operation(),
       cluster_move_shard_operation(),
       cluster_rebalance_operation(),

@@ -49,6 +49,8 @@ struct Field {
   /// Whether the schema tells the range.
   bool range_shown = true;
   bool required = !IsOptional<Member>::value;
+  /// Whether a model is shown it.
+  bool listed = true;
 
   /// Both ends are allowed. Bounds a number by its value, an array by its items and a string by its
   /// bytes of UTF-8.
@@ -62,6 +64,13 @@ struct Field {
   constexpr Field guarded(Bound low, Bound high) const requires kBounded {
     Field copy = between(low, high);
     copy.range_shown = false;
+    return copy;
+  }
+  /// Taken like any other, but no part of what a model is shown: its reader pays for each word.
+  /// The schema has it.
+  constexpr Field unlisted() const {
+    Field copy = *this;
+    copy.listed = false;
     return copy;
   }
   constexpr Field optional() const {

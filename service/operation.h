@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <vector>
 
 #include "core/call_context.h"
 #include "service/confirmation.h"
@@ -14,8 +16,9 @@ namespace quiver::service {
 
 enum class Access { Read, Write, Admin };
 
-/// Which group of tools an operation belongs to: what a client may switch on or off.
-enum class Toolset { Memory, Collection, Vector, Cluster };
+/// Which group of tools an operation belongs to: what a client may switch on or off. Recovery has
+/// what is for people in an emergency and no model needs to read all the time.
+enum class Toolset { Memory, Collection, Vector, Cluster, Recovery };
 
 /// What a call may do to what is stored; MCP's annotations follow from it.
 struct Effects {
@@ -53,7 +56,27 @@ struct Operation {
   /// What a surface that can ask a person has to ask before such a call; nothing if the call
   /// destroys nothing. Null: no call does. Errors: the arguments are wrong.
   std::function<Result<std::optional<Confirmation>>(const Json& arguments)> confirmation = nullptr;
+  /// Properties of the request that listed_schema() leaves out.
+  std::vector<std::string> unlisted = {};
 };
+
+/// The request's schema as a model is shown it.
+Json listed_schema(const Operation& operation);
+
+/// Names of the members of a request that are unlisted().
+template <Described Request>
+std::vector<std::string> unlisted_fields() {
+  std::vector<std::string> out;
+  std::apply(
+      [&](const auto&... fields) {
+        [[maybe_unused]] const auto add = [&](const auto& field) {
+          if (!field.listed) out.emplace_back(field.name);
+        };
+        (add(fields), ...);
+      },
+      Request::fields());
+  return out;
+}
 
 /// What an operation is, but for its types.
 struct About {
@@ -88,7 +111,9 @@ Operation operation(const About& about,
             QV_TRY(const Request request, parse<Request>(arguments, ""));
             QV_TRY(const Response response, run(call, engine, request));
             return encode(response);
-          }};
+          },
+          nullptr,
+          unlisted_fields<Request>()};
 }
 
 /// The same for a function that destroys; `confirm` says of which calls a person is asked.

@@ -33,6 +33,12 @@ Error bug(const Operation& operation, const char* what) {
 
 }  // namespace
 
+Json listed_schema(const Operation& operation) {
+  Json schema = operation.request_schema;
+  for (const auto& name : operation.unlisted) schema.at("properties").erase(name);
+  return schema;
+}
+
 Registry::Registry(std::vector<Operation> operations, std::vector<Hidden> hidden)
     : operations_(std::move(operations)), hidden_(std::move(hidden)) {
   const auto internal =

@@ -63,11 +63,12 @@ class SelectedExecutor final : public Executor {
 
 template <>
 struct EnumNames<Toolset> {
-  static constexpr std::array<std::pair<Toolset, std::string_view>, 4> kNames{{
+  static constexpr std::array<std::pair<Toolset, std::string_view>, 5> kNames{{
       {Toolset::Memory, "memory"},
       {Toolset::Collection, "collection"},
       {Toolset::Vector, "vector"},
       {Toolset::Cluster, "cluster"},
+      {Toolset::Recovery, "recovery"},
   }};
 };
 

@@ -171,4 +171,10 @@ std::optional<Filter> ValueType<Filter>::read(const Json& json, const Path&, Pro
   return std::nullopt;
 }
 
+CallContext at_level(const CallContext& call, std::optional<ReadLevel> level) {
+  CallContext out = call;
+  if (level) out.read_level = level;
+  return out;
+}
+
 }  // namespace quiver::service

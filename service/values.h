@@ -7,10 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "core/call_context.h"
 #include "core/collection_spec.h"
 #include "core/filter.h"
 #include "core/ids.h"
 #include "core/json.h"
+#include "core/read_level.h"
 #include "service/describe.h"
 #include "service/problems.h"
 
@@ -77,6 +79,23 @@ inline constexpr std::string_view kFilterDoc =
     R"(On metadata, e.g. {"lang":"rust","year":{"$gte":2024},"tag":{"$in":["a","b"]}}. )"
     "Operators: $eq $ne $gt $gte $lt $lte $in $nin $exists; combine with $and $or $not";
 inline constexpr std::string_view kFilterAgainDoc = "As in memory_search";
+
+/// Of `consistency`, how new what is read must be where the collection has several copies.
+inline constexpr std::string_view kConsistencyDoc =
+    "linearizable: every write acknowledged before; session: those through this server; eventual: "
+    "some seconds old at worst. Default: of the collection, else eventual for searches, "
+    "linearizable for all else";
+/// The call with the level that a request asks for, if it does.
+CallContext at_level(const CallContext& call, std::optional<ReadLevel> level);
+
+template <>
+struct EnumNames<ReadLevel> {
+  static constexpr std::array<std::pair<ReadLevel, std::string_view>, 3> kNames{{
+      {ReadLevel::Linearizable, "linearizable"},
+      {ReadLevel::Session, "session"},
+      {ReadLevel::Eventual, "eventual"},
+  }};
+};
 
 template <>
 struct EnumNames<Metric> {

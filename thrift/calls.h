@@ -13,6 +13,7 @@
 #include "core/filter.h"
 #include "core/mutation.h"
 #include "core/point.h"
+#include "core/read_level.h"
 #include "core/result.h"
 
 namespace quiver::thrift {
@@ -66,6 +67,8 @@ struct ShardCall : NodeCall {
   ShardId shard{0};
   /// The copy that is meant; empty: the one that the node holds for its view.
   CopyId copy;
+  /// Of a read; one of a copy that is not the primary is never Linearizable.
+  ReadTerms read;
 };
 
 /// What a node says beside its answer, and what a caller needs to try elsewhere.
@@ -79,6 +82,8 @@ struct ReplyInfo {
   std::chrono::milliseconds retry_after{0};
   /// The call failed and may have taken effect all the same.
   bool outcome_unknown = false;
+  /// Of a write to a shard with several copies: as Written::at.
+  Seq at{0};
 };
 
 /// Why a call failed, with what goes beside it.

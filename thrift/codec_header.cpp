@@ -42,6 +42,26 @@ Status decode_common(const wire::CallHeader& header, std::chrono::steady_clock::
   return Done{};
 }
 
+Result<ReadTerms> decode_read_terms(const wire::CallHeader& header) {
+  ReadTerms terms;
+  if (header.__isset.read_level) {
+    constexpr auto kFirst = static_cast<std::int32_t>(ReadLevel::Linearizable);
+    constexpr auto kLast = static_cast<std::int32_t>(ReadLevel::Eventual);
+    if (header.read_level < kFirst || header.read_level > kLast) {
+      return wrong("read_level", "1 linearizable, 2 session or 3 eventual, got " +
+                                     std::to_string(header.read_level));
+    }
+    terms.level = static_cast<ReadLevel>(header.read_level);
+  }
+  if (header.__isset.read_token) {
+    if (terms.level != ReadLevel::Session) {
+      return wrong("read_token", "only with read_level 2, session");
+    }
+    terms.token = Seq{static_cast<std::uint64_t>(header.read_token)};
+  }
+  return terms;
+}
+
 }  // namespace
 
 Status check_name(std::string_view text, std::string_view what) {
@@ -96,6 +116,12 @@ wire::CallHeader encode_header(const std::string& cluster, const std::string& ca
     header.__set_collection(shard->collection);
     header.__set_shard(static_cast<std::int32_t>(raw(shard->shard)));
     if (!shard->copy.empty()) header.__set_copy(shard->copy.text);
+    if (shard->read.level != ReadLevel::Linearizable) {
+      header.__set_read_level(static_cast<std::int32_t>(shard->read.level));
+    }
+    if (shard->read.level == ReadLevel::Session && raw(shard->read.token) != 0) {
+      header.__set_read_token(static_cast<std::int64_t>(raw(shard->read.token)));
+    }
   }
   if (!call.context.request_id.empty()) {
     const auto& bytes = call.context.request_id.bytes;
@@ -130,6 +156,7 @@ Result<ShardCall> decode_shard_header(const wire::CallHeader& header,
     QV_CHECK(check_id(header.copy, "copy"));
     call.copy = {header.copy};
   }
+  QV_TRY(call.read, decode_read_terms(header));
   return call;
 }
 
@@ -137,6 +164,7 @@ wire::ReplyHeader encode_info(const ReplyInfo& info) {
   wire::ReplyHeader header;
   header.epoch = static_cast<std::int64_t>(info.epoch);
   header.term = static_cast<std::int64_t>(raw(info.term));
+  if (raw(info.at) != 0) header.__set_at(static_cast<std::int64_t>(raw(info.at)));
   return header;
 }
 
@@ -144,6 +172,7 @@ ReplyInfo decode_info(const wire::ReplyHeader& header) {
   ReplyInfo info;
   info.epoch = static_cast<std::uint64_t>(header.epoch);
   info.term = Term{static_cast<std::uint64_t>(header.term)};
+  if (header.__isset.at) info.at = Seq{static_cast<std::uint64_t>(header.at)};
   return info;
 }
 

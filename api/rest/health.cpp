@@ -69,7 +69,7 @@ bool HealthEndpoint::serves(std::string_view path) noexcept {
 }
 
 void HealthEndpoint::handle(const HttpRequest& request,
-                            std::shared_ptr<HttpResponder> responder) const {
+                            const std::shared_ptr<HttpResponder>& responder) const {
   const std::string_view path = path_of(request.target);
   if (auto response = refused(request, path, access_)) {
     return responder->respond(*std::move(response));

@@ -43,7 +43,7 @@ class HealthEndpoint {
   static bool serves(std::string_view path) noexcept;
 
   /// Answers a request for one of its paths, now or later. Does not block.
-  void handle(const HttpRequest& request, std::shared_ptr<HttpResponder> responder) const;
+  void handle(const HttpRequest& request, const std::shared_ptr<HttpResponder>& responder) const;
 
  private:
   const HealthReports reports_;

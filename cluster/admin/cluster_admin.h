@@ -8,6 +8,7 @@
 #include "cluster/migration/operations.h"
 #include "cluster/placement/distribution.h"
 #include "cluster/placement/plan.h"
+#include "cluster/upkeep/force_promotion.h"
 #include "cluster/view/cluster_view.h"
 #include "core/call_context.h"
 #include "thrift/calls.h"
@@ -48,22 +49,40 @@ struct ShardDistribution {
   Distribution nodes;
   /// By name of the collection and number of the shard.
   std::vector<ShardReport> shards;
+  /// Of shards with several copies: what nothing can be done about, as the server that leads last
+  /// told, of the scope, and how many there are in the whole cluster.
+  std::vector<Unresolved> unresolved = {};
+  std::uint64_t unresolved_count = 0;
 };
 
 struct RebalanceAnswer {
+  /// Without what is done anyway.
   Plan plan;
   /// What carries it out; absent: nobody does.
   std::optional<std::string> operation;
   /// Labels of active servers that cannot be reached, and so take no part.
   std::vector<std::string> down = {};
+  /// Of shards with several copies, without being asked for: copies that are made anew or leave
+  /// draining servers, and primaries that change servers.
+  std::uint64_t copies_upkept = 0;
+  std::uint64_t primaries_upkept = 0;
 };
 
 struct ShardMoveRequest {
   std::string collection;
   ShardId shard{0};
-  /// Id or label; empty: where the primary is.
+  /// Id or label: whose copy moves; empty: the primary's.
   std::string from;
   std::string to;
+};
+
+/// As ForcePromotionRequest, with the server by id or label; empty: the copy with the longest log.
+struct ShardPromotionRequest {
+  std::string collection;
+  ShardId shard{0};
+  std::string node;
+  bool accept_data_loss = false;
+  std::string reason;
 };
 
 struct NodeAdded {
@@ -101,6 +120,9 @@ struct OperationReport {
   OperationState state = OperationState::Running;
   /// In the order of record.moves; of those that have not begun, what will be their record.
   std::vector<MoveRecord> moves;
+  /// Of the server that is removed, until it is: copies that it has, of which those of shards with
+  /// several go without being listed as moves.
+  std::optional<std::uint64_t> copies_left = std::nullopt;
 };
 
 /// What people may ask of a cluster.
@@ -126,6 +148,12 @@ class ClusterAdmin {
   /// plan_rebalance().
   virtual Result<RebalanceAnswer> rebalance(const CallContext& call,
                                             const std::optional<std::string>& plan_id) = 0;
+  /// Makes a copy primary although acknowledged writes may be lost, and keeps a record of it.
+  /// Errors: those of ForcePromotion::run().
+  virtual Result<ForcePromotionRecord> force_promote(const CallContext& call,
+                                                     const ShardPromotionRequest& request) = 0;
+  /// All there ever were, the newest first.
+  virtual Result<std::vector<ForcePromotionRecord>> force_promotions(const CallContext& call) = 0;
   /// The operation that does it. Errors: those of plan_move(); FailedPrecondition.
   virtual Result<std::string> move_shard(const CallContext& call,
                                          const ShardMoveRequest& request) = 0;

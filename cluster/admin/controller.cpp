@@ -17,6 +17,27 @@ namespace {
 constexpr std::chrono::seconds kRoundTime{30};
 constexpr std::size_t kMovesPerTxn = 100;
 
+CopyWarden::Options copies_of(const Controller::Options& options) {
+  auto out = options.copies;
+  out.abandon_after = options.abandon_after;
+  return out;
+}
+
+/// Whether others look after the shard that moves.
+bool is_replicated(const ClusterView& view, const Move& move) {
+  const auto* const collection = view.collection_of(move.collection_id);
+  return collection != nullptr && has_several_copies(*collection);
+}
+
+/// The server that an entry of keys::kLeader names.
+std::optional<NodeId> leader_in(const Entry& entry) {
+  const auto json = Json::parse(entry.value, nullptr, false);
+  if (!json.is_object() || !json.contains("node") || !json.at("node").is_string()) {
+    return std::nullopt;
+  }
+  return NodeId{json.at("node").get<std::string>()};
+}
+
 Result<NodeRecord> read_node(const Entry& entry) {
   return NodeRecord::from_json(Json::parse(entry.value, nullptr, false));
 }
@@ -28,7 +49,10 @@ Controller::Controller(Parts parts, NodeId self, const Options& options)
       self_(std::move(self)),
       options_(options),
       operations_(parts_.store, parts_.clock),
-      records_(parts_.store, self_) {}
+      records_(parts_.store, self_),
+      copies_({parts_.store, parts_.views, parts_.clock, parts_.liveness, parts_.fan_out,
+               parts_.reach, [this] { return leading(); }},
+              copies_of(options_)) {}
 
 Controller::~Controller() {
   stop();
@@ -36,6 +60,7 @@ Controller::~Controller() {
 
 void Controller::start() {
   thread_ = std::thread([this] { work(); });
+  copies_.start();
 }
 
 void Controller::stop() {
@@ -45,6 +70,7 @@ void Controller::stop() {
   }
   cancel_.cancel();
   wake_.notify_all();
+  copies_.stop();
   if (thread_.joinable()) thread_.join();
   lease_.reset();
 }
@@ -62,7 +88,7 @@ void Controller::work() {
     call.deadline = std::chrono::steady_clock::now() + kRoundTime;
     call.cancel = cancel_;
     if (!lead(call)) continue;
-    if (const auto done = tick(call); !done.ok() && !cancel_.cancelled()) {
+    if (const auto done = administer(call); !done.ok() && !cancel_.cancelled()) {
       QV_LOG_WARN("controller_round_failed error=\"{}\"", done.error().message);
     }
   }
@@ -73,13 +99,20 @@ bool Controller::lead(const CallContext& call) {
     const MutexLock lock(mutex_);
     if (lease_ && !lease_lost_) return true;
     lease_lost_ = false;
+    leading_.self = false;
   }
   lease_.reset();
   const auto leader = parts_.store.get(call, keys::kLeader);
-  if (!leader.ok() || *leader) return false;
+  if (!leader.ok()) return false;
+  if (*leader) {
+    const MutexLock lock(mutex_);
+    leading_.node = leader_in(**leader);
+    return false;
+  }
   auto lease = parts_.store.grant(call, options_.leader_ttl, [this] {
     const MutexLock lock(mutex_);
     lease_lost_ = true;
+    leading_.self = false;
   });
   if (!lease.ok()) return false;
   const std::string key(keys::kLeader);
@@ -87,11 +120,26 @@ bool Controller::lead(const CallContext& call) {
                                     {{key, Json{{"node", self_.text}}.dump(), (*lease)->id()}});
   if (!won.ok() || won->outcome != TxnOutcome::Done) return false;
   lease_ = std::move(lease).value();
+  {
+    const MutexLock lock(mutex_);
+    leading_ = {!lease_lost_, self_};
+  }
   QV_LOG_INFO("controller_leads node={}", self_.text);
   return true;
 }
 
+Leading Controller::leading() const {
+  const MutexLock lock(mutex_);
+  return leading_;
+}
+
 Status Controller::tick(const CallContext& call) {
+  auto administered = administer(call);
+  auto looked_after = copies_.round(call);
+  return administered.ok() ? std::move(looked_after) : std::move(administered);
+}
+
+Status Controller::administer(const CallContext& call) {
   // What goes wrong in one place keeps no other waiting.
   Status problem = Done{};
   const auto note = [&problem](Status done) {
@@ -135,7 +183,7 @@ Status Controller::end_hopeless(const CallContext& call, const ClusterView& view
   const auto liveness = parts_.liveness(view);
   const auto now = parts_.clock.wall_ms();
   for (const auto& move : moves) {
-    if (move.record.finished()) continue;
+    if (move.record.finished() || is_replicated(view, move.record.move)) continue;
     const auto& to = move.record.move.to;
     const auto* const node = view.find_node(to);
     const bool silent = move.record.updated_ms + options_.abandon_after.count() < now;
@@ -214,9 +262,8 @@ Status Controller::drain_further(const CallContext& call, const ClusterView& vie
   }
   std::vector<Move> away;
   for (auto& move : plan->moves) {
-    if (move.from != node.id || !move.copy || busy.contains({move.collection_id, move.shard})) {
-      continue;
-    }
+    if (move.from != node.id || !move.copy || is_replicated(view, move)) continue;
+    if (busy.contains({move.collection_id, move.shard})) continue;
     away.push_back(std::move(move));
     if (away.size() == kMovesPerTxn) break;
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <thread>
 
+#include "cluster/admin/copy_warden.h"
 #include "cluster/coordination/store.h"
 #include "cluster/migration/operations.h"
 #include "cluster/migration/shard_records.h"
@@ -17,12 +18,12 @@ namespace quiver::cluster {
 
 /// Brings what people asked for to its end, whatever becomes of the server that they asked: begins
 /// moves, empties and removes draining servers, ends moves to servers that are gone, and forgets
-/// old operations.
+/// old operations. Shards with several copies it leaves to a CopyWarden.
 ///
 /// Any server may do this, and several at once: everything is a compare-and-swap. A lease on
 /// ctl/leader only keeps the others from doing it in vain.
 ///
-/// Threads: any. Works on a thread of its own between start() and stop().
+/// Threads: any. Works on threads of its own between start() and stop().
 class Controller {
  public:
   struct Options {
@@ -35,6 +36,8 @@ class Controller {
     std::chrono::milliseconds retry_after{30'000};
     /// Operations that have ended and are kept for those who ask.
     std::size_t operations_kept = 100;
+    /// But for `abandon_after`, which is that above.
+    CopyWarden::Options copies = {};
   };
   /// All must outlive it.
   struct Parts {
@@ -43,6 +46,9 @@ class Controller {
     const Clock& clock;
     /// Which servers are out of reach now.
     std::function<Liveness(const ClusterView&)> liveness;
+    FanOut& fan_out;
+    /// The way to a server; for this one its own handler.
+    ReachNode reach;
   };
 
   Controller(Parts parts, NodeId self, const Options& options);
@@ -53,13 +59,18 @@ class Controller {
 
   void start();
   void stop();
-  /// One round, whoever leads. What fails for one operation or server does not keep the others
-  /// from their turn.
+  /// One round of all, whoever leads: administer(), and a round of the CopyWarden. What fails for
+  /// one operation, server or shard does not keep the others from their turn.
   ///
-  /// Errors: the first; those of CoordinationStore and Operations.
+  /// Errors: the first; those of CoordinationStore, Operations and Upkeep.
   Status tick(const CallContext& call);
+  /// Operations, drains and moves of shards with one copy. Errors: as tick().
+  Status administer(const CallContext& call);
   /// Whether this server leads, or does from now on.
   bool lead(const CallContext& call);
+  /// As lead() last found it.
+  Leading leading() const;
+  const CopyWarden& copies() const noexcept { return copies_; }
 
  private:
   using Moves = std::vector<Operations::StoredMove>;
@@ -93,12 +104,14 @@ class Controller {
   const Options options_;
   Operations operations_;
   ShardRecords records_;
+  CopyWarden copies_;
   const CancelToken cancel_ = CancelToken::make();
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar wake_;
   bool stopping_ QV_GUARDED_BY(mutex_) = false;
   bool lease_lost_ QV_GUARDED_BY(mutex_) = false;
+  Leading leading_ QV_GUARDED_BY(mutex_);
   /// Of the thread that leads.
   std::unique_ptr<Lease> lease_;
   std::thread thread_;

@@ -30,6 +30,17 @@ Result<std::string> JoinedAdmin::move_shard(const CallContext& call,
   return admin->move_shard(call, request);
 }
 
+Result<ForcePromotionRecord> JoinedAdmin::force_promote(const CallContext& call,
+                                                        const ShardPromotionRequest& request) {
+  QV_TRY(const auto admin, find_to_change_());
+  return admin->force_promote(call, request);
+}
+
+Result<std::vector<ForcePromotionRecord>> JoinedAdmin::force_promotions(const CallContext& call) {
+  QV_TRY(const auto admin, find_());
+  return admin->force_promotions(call);
+}
+
 Result<NodeAdded> JoinedAdmin::add_node(const CallContext& call, const std::string& address) {
   QV_TRY(const auto admin, find_to_change_());
   return admin->add_node(call, address);

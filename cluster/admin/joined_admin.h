@@ -25,6 +25,9 @@ class JoinedAdmin final : public ClusterAdmin {
   Result<RebalanceAnswer> rebalance(const CallContext& call,
                                     const std::optional<std::string>& plan_id) override;
   Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;
+  Result<ForcePromotionRecord> force_promote(const CallContext& call,
+                                             const ShardPromotionRequest& request) override;
+  Result<std::vector<ForcePromotionRecord>> force_promotions(const CallContext& call) override;
   Result<NodeAdded> add_node(const CallContext& call, const std::string& address) override;
   Result<NodeRemoval> plan_removal(const CallContext& call, const std::string& node) override;
   Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) override;

@@ -34,6 +34,15 @@ Result<std::string> LoneAdmin::move_shard(const CallContext& /*call*/,
   return no_cluster();
 }
 
+Result<ForcePromotionRecord> LoneAdmin::force_promote(const CallContext& /*call*/,
+                                                      const ShardPromotionRequest& /*request*/) {
+  return no_cluster();
+}
+
+Result<std::vector<ForcePromotionRecord>> LoneAdmin::force_promotions(const CallContext& /*call*/) {
+  return std::vector<ForcePromotionRecord>{};
+}
+
 Result<NodeAdded> LoneAdmin::add_node(const CallContext& /*call*/, const std::string& /*address*/) {
   return no_cluster();
 }

@@ -1,6 +1,8 @@
 #include "cluster/admin/node_admin.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -30,6 +32,20 @@ Error begun_by_others() {
 
 bool is_up(const Liveness& liveness, const NodeId& node) {
   return !liveness.down.contains(node) && !liveness.dead.contains(node);
+}
+
+/// Takes out of a plan what is done without being asked for: what shards with several copies lack,
+/// or have on servers that drain, and who their primaries are.
+void leave_to_upkeep(const ClusterView& view, RebalanceAnswer& answer) {
+  auto& plan = answer.plan;
+  const auto is_upkept = [&](const Move& move) {
+    const auto* const collection = view.collection_of(move.collection_id);
+    if (collection == nullptr || !has_several_copies(*collection)) return false;
+    return move.reason == MoveReason::Refill || move.reason == MoveReason::Drain;
+  };
+  answer.copies_upkept = std::erase_if(plan.moves, is_upkept);
+  answer.primaries_upkept = plan.role_swaps.size();
+  plan.role_swaps.clear();
 }
 
 /// Whether a plan leaves a copy of this shard at the server although nothing moves it now.
@@ -71,7 +87,7 @@ Result<std::vector<Operations::StoredMove>> NodeAdmin::unfinished(const CallCont
 }
 
 void NodeAdmin::hurry(const CallContext& call) {
-  if (const auto hurried = parts_.controller.tick(call); !hurried.ok()) {
+  if (const auto hurried = parts_.controller.administer(call); !hurried.ok()) {
     QV_LOG_DEBUG("controller_round_failed error=\"{}\"", hurried.error().message);
   }
 }
@@ -108,7 +124,15 @@ Result<ShardDistribution> NodeAdmin::shard_distribution(const CallContext& call,
                                                         const ShardScope& scope) {
   QV_CHECK(call.check());
   const auto view = parts_.views.current();
-  return shards_of(*view, parts_.liveness(*view), scope);
+  QV_TRY(auto out, shards_of(*view, parts_.liveness(*view), scope));
+  auto helpless = parts_.controller.copies().unresolved();
+  out.unresolved_count = helpless.count;
+  std::set<std::pair<std::string_view, ShardId>> shown;
+  for (const auto& shard : out.shards) shown.emplace(shard.collection, shard.shard);
+  for (auto& one : helpless.shards) {
+    if (shown.contains({one.collection, one.shard})) out.unresolved.push_back(std::move(one));
+  }
+  return out;
 }
 
 Result<RebalanceAnswer> NodeAdmin::rebalance(const CallContext& call,
@@ -153,6 +177,7 @@ Result<RebalanceAnswer> NodeAdmin::plan_now(const CallContext& call) {
   const auto liveness = parts_.liveness(*view);
   QV_TRY(auto plan, plan_rebalance(*view, liveness, {Operations::kMovesMax}));
   RebalanceAnswer out{std::move(plan), std::nullopt};
+  leave_to_upkeep(*view, out);
   for (const auto& [id, node] : view->nodes) {
     if (node.record.state != NodeState::Active || is_up(liveness, id)) continue;
     out.down.push_back(node.record.label);
@@ -167,12 +192,11 @@ Result<RebalanceAnswer> NodeAdmin::plan_again(const CallContext& call, const std
                  "plan_id: the cluster has changed since that plan was made; ask for a new one "
                  "with dry_run"};
   }
-  const auto moved = std::all_of(out.plan.moves.begin(), out.plan.moves.end(),
+  const auto moves = std::all_of(out.plan.moves.begin(), out.plan.moves.end(),
                                  [](const Move& move) { return move.copy && move.from; });
-  if (!moved || !out.plan.role_swaps.empty()) {
+  if (!moves) {
     return Error{ErrorCode::FailedPrecondition,
-                 "the plan makes copies in addition or swaps primaries, which needs collections "
-                 "with more than one copy of a shard"};
+                 "the plan makes copies of shards that want one, which nothing does"};
   }
   return out;
 }
@@ -225,6 +249,29 @@ Result<Move> NodeAdmin::wanted_move(const CallContext& call, const ShardMoveRequ
   QV_TRY(auto move,
          plan_move(*view, parts_.liveness(*view), request.collection, request.shard, from, to.id));
   return move;
+}
+
+Result<ForcePromotionRecord> NodeAdmin::force_promote(const CallContext& call,
+                                                      const ShardPromotionRequest& request) {
+  ForcePromotionRequest wanted{request.collection, request.shard, std::nullopt,
+                               request.accept_data_loss, request.reason};
+  if (!request.node.empty()) {
+    QV_TRY(const auto view, fresh_view(call));
+    QV_TRY(auto node, node_named(*view, request.node));
+    wanted.node = std::move(node.id);
+  }
+  return promotion().run(call, wanted);
+}
+
+Result<std::vector<ForcePromotionRecord>> NodeAdmin::force_promotions(const CallContext& call) {
+  QV_TRY(auto out, promotion().list(call));
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+ForcePromotion NodeAdmin::promotion() {
+  return ForcePromotion({parts_.store, parts_.views, parts_.clock, parts_.fan_out, parts_.reach,
+                         options_.promotion_patience});
 }
 
 Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string& address) {
@@ -405,6 +452,9 @@ Result<OperationReport> NodeAdmin::get_operation(const CallContext& call, const 
   }
   if (out.record.kind == OperationKind::RemoveNode) {
     QV_TRY(out.state, removal_state(call, out.record, all_ended));
+    if (out.state == OperationState::Running) {
+      out.copies_left = held_by(*parts_.views.current(), out.record.node).copies;
+    }
   } else if (all_ended) {
     out.state = all_done               ? OperationState::Done
                 : out.record.cancelled ? OperationState::Cancelled

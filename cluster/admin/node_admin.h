@@ -23,6 +23,8 @@ class NodeAdmin final : public ClusterAdmin {
     const Clock& clock;
     /// Which servers are out of reach now.
     std::function<Liveness(const ClusterView&)> liveness;
+    /// The way to a server; for this one its own handler.
+    ReachNode reach;
     /// May be empty.
     std::function<OwnState()> own_state = {};
   };
@@ -31,6 +33,8 @@ class NodeAdmin final : public ClusterAdmin {
     std::chrono::milliseconds status_time{2'000};
     /// For a server that answers, to become a member by itself.
     std::chrono::milliseconds join_time{10'000};
+    /// For a server to say how far its copy is, before another is promoted by force.
+    std::chrono::milliseconds promotion_patience{3'000};
   };
   NodeAdmin(Parts parts, const Options& options);
 
@@ -43,6 +47,9 @@ class NodeAdmin final : public ClusterAdmin {
   Result<RebalanceAnswer> rebalance(const CallContext& call,
                                     const std::optional<std::string>& plan_id) override;
   Result<std::string> move_shard(const CallContext& call, const ShardMoveRequest& request) override;
+  Result<ForcePromotionRecord> force_promote(const CallContext& call,
+                                             const ShardPromotionRequest& request) override;
+  Result<std::vector<ForcePromotionRecord>> force_promotions(const CallContext& call) override;
   Result<NodeAdded> add_node(const CallContext& call, const std::string& address) override;
   Result<NodeRemoval> plan_removal(const CallContext& call, const std::string& node) override;
   Result<NodeRemoval> remove_node(const CallContext& call, const std::string& node) override;
@@ -61,6 +68,7 @@ class NodeAdmin final : public ClusterAdmin {
   Result<RebalanceAnswer> plan_again(const CallContext& call, const std::string& plan_id);
   /// Errors: those of move_shard().
   Result<Move> wanted_move(const CallContext& call, const ShardMoveRequest& request);
+  ForcePromotion promotion();
   /// Errors: FailedPrecondition if it does not become one in time.
   Result<NodeRecord> await_member(const CallContext& call, const thrift::NodeIdentity& node,
                                   const std::string& address);

@@ -206,6 +206,7 @@ Status MoveSource::fence(const CallContext& call) {
   }
   const auto view = parts_.views.current();
   for (const auto& [id, collection] : view->collections_by_id) {
+    if (has_several_copies(*collection)) continue;
     for (std::uint32_t i = 0; i < collection->shards.size(); ++i) {
       const auto& state = collection->shards[i];
       const auto* const owner = state.primary_node();

@@ -170,6 +170,11 @@ Result<MoveSource::HoldPtr> MoveSource::start_hold(const thrift::ShardCall& call
   const auto view = parts_.views.current();
   const auto collection = view->collections_by_id.find(call.collection);
   if (collection == view->collections_by_id.end()) return not_held(call);
+  if (has_several_copies(*collection->second)) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "shard " + std::to_string(raw(call.shard)) +
+                     " has several copies: they replicate, and no writes of it are held back"};
+  }
   hold->place = {call.collection, call.shard, collection->second->shards[raw(call.shard)].primary};
   hold->holder = call.caller;
   if (!is_wanted(key, hold->place.copy, call.caller)) {

@@ -35,7 +35,8 @@ Mover::~Mover() {
 
 Status Mover::start(const CallContext& call) {
   QV_CHECK(parts_.shards.discard_all_incoming());
-  QV_CHECK(remove_strays(call, parts_.store, self_, parts_.shards, parts_.host));
+  QV_CHECK(remove_strays(call, parts_.store, *parts_.views.current(), self_, parts_.shards,
+                         parts_.host));
   QV_TRY(const auto moves, parts_.store.list(call, keys::kMoves));
   QV_TRY(watch_, parts_.store.watch(keys::kMoves, moves.revision, [this](const WatchBatch&) {
     const MutexLock lock(mutex_);
@@ -98,7 +99,7 @@ std::unique_ptr<Mover::Task> Mover::next(std::chrono::steady_clock::time_point& 
       QV_LOG_ERROR("move_not_understood key={} error=\"{}\"", entry.key, record.error().message);
       continue;
     }
-    if (record->move.to != self_ || record->finished()) continue;
+    if (record->move.to != self_ || record->finished() || replicates(*record)) continue;
     const auto id = entry.key.substr(keys::kMoves.size());
     if (busy_.contains(id)) continue;
     if (const auto due = due_.find(id); due != due_.end() && due->second > now) {
@@ -136,6 +137,12 @@ CallContext Mover::context() const {
   return call;
 }
 
+bool Mover::replicates(const MoveRecord& record) const {
+  const auto view = parts_.views.current();
+  const auto* const collection = view->collection_of(record.move.collection_id);
+  return collection != nullptr && has_several_copies(*collection);
+}
+
 std::optional<std::string> Mover::unwanted(const Task& task) const {
   const auto view = parts_.views.current();
   const auto& move = task.record.move;
@@ -148,8 +155,9 @@ std::optional<std::string> Mover::unwanted(const Task& task) const {
 }
 
 void Mover::carry_on(Task& task) {
-  // What others did before they recorded the move is known then.
+  // What others did before they recorded the move is known then, the collection included.
   if (!parts_.views.await(context(), task.revision).ok()) return put_back(task, true);
+  if (replicates(task.record)) return put_back(task, false);
   while (!task.record.finished()) {
     auto after = step(task);
     if (after.ok()) {

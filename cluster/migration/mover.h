@@ -21,7 +21,8 @@
 
 namespace quiver::cluster {
 
-/// Carries out the moves that lead to this server.
+/// Carries out the moves that lead to this server, of shards that have one copy: what has several
+/// replicates instead, see CopyWarden.
 ///
 /// What is known about a move is in its record, so that another process of this server goes on with
 /// it after a crash. A copy may have been handed over to although nobody answered that: it is then
@@ -95,6 +96,8 @@ class Mover {
   /// Writes the record. Errors: FailedPrecondition if others have changed it.
   Status save(Task& task);
   std::optional<std::string> unwanted(const Task& task) const;
+  /// Whether its shard is not for this to move.
+  bool replicates(const MoveRecord& record) const;
 
   CallContext context() const;
   Result<std::shared_ptr<thrift::NodeHandler>> source_of(const Task& task) const;

@@ -22,15 +22,16 @@ std::optional<CopyId> left_by(const MoveRecord& record, const NodeId& self) {
 
 }  // namespace
 
-Status remove_strays(const CallContext& call, CoordinationStore& store, const NodeId& self,
-                     storage::ShardStore& shards, ShardHost& host) {
+Status remove_strays(const CallContext& call, CoordinationStore& store, const ClusterView& view,
+                     const NodeId& self, storage::ShardStore& shards, ShardHost& host) {
   QV_TRY(const auto here, shards.copies());
   QV_TRY(const auto moves, store.list(call, keys::kMoves));
   ShardRecords records(store, self);
   for (const auto& entry : moves.entries) {
     QV_TRY(const auto record, MoveRecord::parse(entry.value));
     const auto copy = left_by(record, self);
-    if (!copy) continue;
+    const auto* const collection = view.collection_of(record.move.collection_id);
+    if (!copy || (collection != nullptr && has_several_copies(*collection))) continue;
     const storage::ShardPlace place{record.move.collection_id, record.move.shard, *copy};
     if (!std::binary_search(here.begin(), here.end(), place)) continue;
     QV_TRY(const auto now, records.change(call, place.collection, place.shard,

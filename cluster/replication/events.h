@@ -7,6 +7,7 @@
 #include "cluster/coordination/store.h"
 #include "cluster/replication/messages.h"
 #include "cluster/view/records.h"
+#include "core/read_level.h"
 
 /// What happens to one copy of a shard, as its shell tells it.
 namespace quiver::cluster::replication {
@@ -51,12 +52,7 @@ struct WriteAsked {
   Time deadline;
 };
 
-enum class ReadLevel : std::uint8_t {
-  Linearizable,
-  /// Sees what the caller's token saw.
-  Session,
-  Eventual,
-};
+using quiver::ReadLevel;
 
 struct ReadAsked {
   Tag tag{0};

@@ -19,6 +19,10 @@ bool well_formed(const Append& append, const std::vector<EntryHead>& heads) {
 
 }  // namespace
 
+bool ReplicationFsm::hears(Time now) const noexcept {
+  return role_ == Role::Copy && heard_ && stream_ == seen_ && now - contact_ <= options_.lease;
+}
+
 bool ReplicationFsm::follow(const CopyId& from, Term term) {
   if (!rules_.accepts(term, seen_)) {
     send(from, Stale{seen_});
@@ -42,6 +46,9 @@ bool ReplicationFsm::follow(const CopyId& from, Term term) {
 void ReplicationFsm::take(const CopyId& from, const Append& append,
                           const std::vector<EntryHead>& heads) {
   if (!well_formed(append, heads) || !follow(from, append.term)) return;
+  // Out of sync it may have been behind by any time.
+  const bool joins = append.standing == Standing::InSync && standing_ != Standing::InSync;
+  if (joins) fresh_from_ = std::max(fresh_from_, append.commit);
   standing_ = append.standing;
   echo_ = std::max(echo_, append.sent_at);
   if (!roll_back(append) || !log_.history().contains(append.prev)) return mismatch(from);

@@ -3,6 +3,12 @@
 #include "cluster/replication/replication_fsm.h"
 
 namespace quiver::cluster::replication {
+namespace {
+
+// Of a shard's record when it is made. Reigned in once: a primary that restarts needs a new one.
+constexpr Term kFirstTerm{1};
+
+}  // namespace
 
 Peer* ReplicationFsm::peer(const CopyId& id) {
   const auto found = std::find_if(peers_.begin(), peers_.end(),
@@ -15,7 +21,9 @@ void ReplicationFsm::reign(Term term) {
   role_ = Role::Promoted;
   term_ = term;
   gate_ = log_.tail();
-  serve_at_ = resigned_ == term ? now_ : contact_ + options_.grace;
+  // Before the first term nobody was primary, and what had to be waited for has resigned.
+  const bool alone = term == kFirstTerm || resigned_ == term;
+  serve_at_ = alone ? now_ : contact_ + options_.grace;
   if (term_durable()) begin();
 }
 
@@ -152,10 +160,13 @@ void ReplicationFsm::send_log(Peer& copy, Seq through) {
        Append{term_, log_.history().at(prev), through, gate_, commit_, copy.standing, now_});
   copy.next = next(through);
   copy.sent = now_;
+  copy.told = commit_;
 }
 
 void ReplicationFsm::keep_alive(Peer& copy) {
-  if (now_ - copy.sent < options_.heartbeat) return;
+  // With the last writes nothing else goes that could tell what is committed.
+  const bool news = copy.told < commit_ && copy.located && copy.in_flight.empty();
+  if (!news && now_ - copy.sent < options_.heartbeat) return;
   copy.resend_after = std::max(copy.resend_after, options_.heartbeat);
   const bool lost =
       !copy.in_flight.empty() && now_ - std::max(copy.progress, copy.resent) >= copy.resend_after;
@@ -177,6 +188,7 @@ void ReplicationFsm::keep_alive(Peer& copy) {
   const Seq at = copy.snapshot ? log_.tail() : copy.in_flight.empty() ? sent : copy.matched;
   send(copy.id, Append{term_, log_.history().at(at), at, gate_, commit_, copy.standing, now_});
   copy.sent = now_;
+  copy.told = commit_;
 }
 
 void ReplicationFsm::send_snapshot(Peer& copy) {

@@ -33,7 +33,8 @@ std::optional<ReadOutcome> ReplicationFsm::judge(const ReadAsked& read) const {
     case ReadLevel::Eventual: {
       const bool follows = role_ == Role::Copy && heard_ && standing_ == Standing::InSync &&
                            now_ - contact_ <= options_.eventual_bound;
-      return follows || role_ == Role::Primary ? ReadOutcome::Granted : ReadOutcome::NotCaughtUp;
+      if (!follows && role_ != Role::Primary) return ReadOutcome::NotCaughtUp;
+      return commit_ >= fresh_from() ? ReadOutcome::Granted : ReadOutcome::NotCaughtUp;
     }
   }
   return ReadOutcome::Failed;
@@ -47,7 +48,9 @@ void ReplicationFsm::answer_reads() {
       outcome = newest ? ReadOutcome::NotLeased : ReadOutcome::NotCaughtUp;
     }
     if (!outcome) return false;
-    act(AnswerRead{waiting.read.tag, *outcome, newest ? commit_ : Seq{0}});
+    const bool eventual = waiting.read.level == ReadLevel::Eventual;
+    act(AnswerRead{waiting.read.tag, *outcome,
+                   newest ? commit_ : (eventual ? fresh_from() : Seq{0})});
     return true;
   };
   if (reads_.empty()) return;

@@ -23,6 +23,8 @@ struct Peer {
   /// The last entries of the Appends that it did not answer.
   std::vector<Seq> in_flight;
   Time sent;
+  /// What it was last told to be committed.
+  Seq told{0};
   /// They are sent again after so long: longer each time, until there is an answer.
   Duration resend_after{0};
   Time resent;

@@ -129,6 +129,7 @@ CopyStatus ReplicatedCopy::status() const {
   status.role = fsm_.role();
   status.seen = fsm_.seen();
   status.serving = !closed_ && fsm_.serving(now());
+  status.hears = !closed_ && fsm_.hears(now());
   status.durable = log.history().at(std::min(log.durable(), log.tail()));
   status.tail = log.tail();
   status.commit = fsm_.commit();

@@ -25,6 +25,8 @@ struct CopyStatus {
   Term seen{0};
   /// Takes writes.
   bool serving = false;
+  /// As ReplicationFsm::hears().
+  bool hears = false;
   /// Last entry that is durable here: what CopyReport asks for.
   LogPosition durable;
   Seq tail{0};
@@ -36,13 +38,7 @@ struct CopyStatus {
   Revision revision{0};
 };
 
-/// A write that is done, and where in the log: a session that saw it reads at copies that have come
-/// as far.
-struct Written {
-  MutationResult result;
-  /// At least.
-  Seq at{0};
-};
+using quiver::Written;
 
 /// One of several copies of a shard: the rules (ReplicationFsm), its disk (CopyDisk), and what is
 /// between them: it persists, sends and times as the rules say, and answers callers.

@@ -16,7 +16,8 @@ ReplicationFsm::ReplicationFsm(CopyId self, const Persisted& persisted, Time now
       commit_(persisted.applied),
       apply_asked_(persisted.applied),
       born_(persisted.born),
-      contact_(now) {}
+      contact_(now),
+      fresh_from_(persisted.history.tail()) {}
 
 void ReplicationFsm::step(Time now, const Event& event, Actions& actions) {
   const Duration since = now - now_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -54,6 +55,8 @@ class ReplicationFsm {
   bool knows_record() const noexcept { return revision_ != Revision{0}; }
   /// Takes writes: primary, and done waiting.
   bool serving(Time now) const noexcept;
+  /// Follows a primary of the newest term that it has seen, and heard it within a lease.
+  bool hears(Time now) const noexcept;
   /// The oldest entry that a copy in the record still needs from this primary's log.
   Seq needed_from() const noexcept;
 
@@ -147,6 +150,7 @@ class ReplicationFsm {
   /// Nothing: wait.
   std::optional<ReadOutcome> judge(const ReadAsked& read) const;
   bool may_read_newest() const;
+  Seq fresh_from() const { return std::min(fresh_from_, log_.tail()); }
   void answer_reads();
 
   const CopyId self_;
@@ -183,6 +187,9 @@ class ReplicationFsm {
   bool heard_ = false;
   /// When a primary may last have come to rely on this copy.
   Time contact_;
+  /// Eventual reads see at least this, if it is in the log: it may have been seen before the copy
+  /// was started, or fell behind.
+  Seq fresh_from_{0};
   /// The primary before this term has resigned.
   Term resigned_{0};
 

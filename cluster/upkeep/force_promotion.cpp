@@ -90,6 +90,11 @@ Result<ForcePromotion::Target> ForcePromotion::find(const CallContext& call,
   if (collection == nullptr || raw(request.shard) >= collection->shards.size()) {
     return Error{ErrorCode::NotFound, "there is no " + label_of(request)};
   }
+  if (!has_several_copies(*collection)) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "collection \"" + request.collection +
+                     "\" keeps one copy of each shard: there is no other to promote"};
+  }
   out.collection_id = collection->spec.id;
   out.key = keys::shard(out.collection_id, request.shard);
   QV_TRY(const auto entry, parts_.store.get(call, out.key));

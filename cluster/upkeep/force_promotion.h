@@ -77,10 +77,10 @@ class ForcePromotion {
   /// did.
   ///
   /// Errors: InvalidArgument without accept_data_loss, for a reason that is too long, or a request
-  /// id that was used for another shard; NotFound
-  /// if there is no such collection, shard, or copy on the node; FailedPrecondition if a copy that
-  /// has all acknowledged writes answers, or there is no other copy; Unavailable if the copy, or
-  /// any, does not answer, or the record changed meanwhile.
+  /// id that was used for another shard; NotFound if there is no such collection, shard, or copy on
+  /// the node; FailedPrecondition if a copy that has all acknowledged writes answers, there is no
+  /// other copy, or the collection wants but one; Unavailable if the copy, or any, does not answer,
+  /// or the record changed meanwhile.
   Result<ForcePromotionRecord> run(const CallContext& call, const ForcePromotionRequest& request);
   /// All there ever were, the oldest first.
   Result<std::vector<ForcePromotionRecord>> list(const CallContext& call);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "cluster/migration/move_record.h"
 #include "cluster/view/cluster_view.h"
@@ -12,13 +14,16 @@ namespace quiver::cluster {
 struct MoveProgress {
   MovePhase phase = MovePhase::Planned;
   /// Why it failed or was aborted; for people.
-  std::string error;
+  std::string error = {};
+  /// That is made where the move leads to, if there is one.
+  std::optional<CopyId> to_copy = std::nullopt;
 
   bool operator==(const MoveProgress&) const = default;
 };
 
-/// Pure. `hopeless`: the server that it leads to will not take it. `collection` is null if it was
-/// deleted.
-MoveProgress progress_of(const Move& move, const CollectionView* collection, bool hopeless);
+/// Pure. `hopeless`: why the server that it leads to will not take it; empty: it may. `collection`
+/// is null if it was deleted.
+MoveProgress progress_of(const Move& move, const CollectionView* collection,
+                         std::string_view hopeless);
 
 }  // namespace quiver::cluster

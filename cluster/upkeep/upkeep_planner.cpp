@@ -9,10 +9,6 @@
 namespace quiver::cluster {
 namespace {
 
-bool has_several(const CollectionView& collection) {
-  return collection.spec.replication_factor > 1;
-}
-
 /// The view with other records of some shards.
 ClusterView with_records(const ClusterView& view, std::map<ShardName, ShardState> records) {
   std::map<std::string, std::shared_ptr<CollectionView>> changed;
@@ -58,7 +54,7 @@ class UpkeepPlanner::Round {
   UpkeepPlan plan() {
     count();
     for (const auto& [unused, collection] : round_.view.collections) {
-      if (!has_several(*collection)) continue;
+      if (!has_several_copies(*collection)) continue;
       for (std::uint32_t i = 0; i < collection->shards.size(); ++i) {
         look_after(*collection, ShardId{i});
       }
@@ -96,7 +92,7 @@ class UpkeepPlanner::Round {
           report->second.condition == thrift::CopyCondition::Failed) {
         failing_.insert(place.node);
       }
-      if (!has_several(collection) || place.state != CopyState::New) continue;
+      if (!has_several_copies(collection) || place.state != CopyState::New) continue;
       ++filling_[place.node];
       ++filled_from_[*state.primary_node()];
     }
@@ -254,7 +250,7 @@ std::map<NodeId, std::vector<thrift::CopyName>> UpkeepPlanner::positions_wanted(
     const ClusterView& view, const Liveness& liveness) {
   std::map<NodeId, std::vector<thrift::CopyName>> out;
   for (const auto& [id, collection] : view.collections_by_id) {
-    if (!has_several(*collection)) continue;
+    if (!has_several_copies(*collection)) continue;
     for (std::uint32_t i = 0; i < collection->shards.size(); ++i) {
       for (const auto& [copy, place] : collection->shards[i].copies) {
         const auto* const node = view.find_node(place.node);

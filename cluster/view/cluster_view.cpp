@@ -12,4 +12,9 @@ const CollectionView* ClusterView::find_collection(std::string_view name) const 
   return found == collections.end() ? nullptr : found->second.get();
 }
 
+const CollectionView* ClusterView::collection_of(std::string_view id) const noexcept {
+  const auto found = collections_by_id.find(id);
+  return found == collections_by_id.end() ? nullptr : found->second.get();
+}
+
 }  // namespace quiver::cluster

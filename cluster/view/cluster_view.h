@@ -31,6 +31,11 @@ struct CollectionView {
   bool operator==(const CollectionView&) const = default;
 };
 
+/// Whether each shard of it has several copies, which replicate; else one, which moves.
+inline bool has_several_copies(const CollectionView& collection) noexcept {
+  return collection.spec.replication_factor > 1;
+}
+
 /// The cluster in one moment, as this server last read it: immutable, and possibly outdated. A
 /// request works with one from beginning to end.
 struct ClusterView {
@@ -48,6 +53,8 @@ struct ClusterView {
 
   const NodeView* find_node(const NodeId& id) const noexcept;
   const CollectionView* find_collection(std::string_view name) const noexcept;
+  /// By CollectionSpec::id; null if there is none, or it was deleted.
+  const CollectionView* collection_of(std::string_view id) const noexcept;
 };
 
 }  // namespace quiver::cluster

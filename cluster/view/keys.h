@@ -38,6 +38,8 @@ inline constexpr std::string_view kMovesTurn = "ctl/moves";
 inline constexpr std::string_view kProofs = "proofs/";
 /// That people accepted the loss of writes: kept for ever.
 inline constexpr std::string_view kForcePromotions = "audit/force_promote/";
+/// Shards that nothing can be done about, as the server that leads last saw it: for people.
+inline constexpr std::string_view kUnresolved = "ctl/unresolved";
 /// The server that looks after operations: a hint, so that others need not.
 inline constexpr std::string_view kLeader = "ctl/leader";
 

@@ -11,6 +11,8 @@ namespace {
 
 // A watch is quicker than that unless it has lost its store for a moment.
 constexpr std::chrono::milliseconds kWatchPatience{200};
+// How often a waiting caller looks whether it is still wanted.
+constexpr std::chrono::milliseconds kCancelPoll{20};
 
 }  // namespace
 
@@ -113,6 +115,19 @@ Status ViewSource::await(const CallContext& call, Revision revision) {
     }
   }
   return refresh(call);
+}
+
+bool ViewSource::await(const CallContext& call,
+                       const std::function<bool(const ClusterView&)>& holds) {
+  std::unique_lock lock(mutex_);
+  while (!holds(*current_)) {
+    const auto now = std::chrono::steady_clock::now();
+    if (call.cancel.cancelled() || (call.deadline && now >= *call.deadline)) return false;
+    auto until = now + kCancelPoll;
+    if (call.deadline) until = std::min(until, *call.deadline);
+    moved_.wait_until(lock, until);
+  }
+  return true;
 }
 
 void ViewSource::on_change(std::function<void()> changed) {

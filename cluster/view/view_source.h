@@ -53,6 +53,9 @@ class ViewSource {
 
   /// Returns once current() holds all that was written up to `revision`.
   Status await(const CallContext& call, Revision revision);
+  /// Waits until `holds` is true of current(), or the call is out of time or cancelled: whether it
+  /// is. `holds` is asked under a lock: it must not ask for this again.
+  bool await(const CallContext& call, const std::function<bool(const ClusterView&)>& holds);
   /// Reads the store again, so that current() holds what was written before the call.
   ///
   /// Errors: those of CoordinationStore::list(), Unavailable before attach(); then current() is as

@@ -38,6 +38,7 @@ Result<ClusterGetOperationResponse> cluster_get_operation(
   response.started_at = rfc3339(report.record.started_ms);
   response.moves_total = report.moves.size();
   if (report.record.forgotten > 0) response.moves_earlier = report.record.forgotten;
+  response.copies_left = report.copies_left;
   const auto is_done = [](const cluster::MoveRecord& move) {
     return move.phase == cluster::MovePhase::Done;
   };

@@ -51,6 +51,7 @@ struct ClusterGetOperationResponse {
   std::uint64_t moves_done = 0;
   std::uint64_t moves_total = 0;
   std::optional<std::uint64_t> moves_earlier;
+  std::optional<std::uint64_t> copies_left;
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_total = 0;
   std::vector<ClusterMoveProgress> moves;
@@ -64,6 +65,7 @@ struct ClusterGetOperationResponse {
                     field("node", &R::node, "That is removed"), field("started_at", &R::started_at),
                     field("moves_done", &R::moves_done), field("moves_total", &R::moves_total),
                     field("moves_earlier", &R::moves_earlier, "Ended, and counted no more"),
+                    field("copies_left", &R::copies_left, "On the node that is removed"),
                     field("bytes_done", &R::bytes_done),
                     field("bytes_total", &R::bytes_total, "Of the moves that have begun"),
                     field("moves", &R::moves, "Those that have not ended well come first"),

@@ -1,5 +1,6 @@
 #include "service/operations/cluster_get_shard_distribution.h"
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <utility>
@@ -12,16 +13,28 @@ namespace {
 
 ClusterShard shown_shard(const cluster::ShardReport& report,
                          const std::map<std::string, std::string>& names) {
-  ClusterShard out{report.collection, raw(report.shard), {}};
-  for (const auto& [copy, place] : report.state.copies) {
-    const bool filling = place.state == cluster::CopyState::New;
+  const auto& state = report.state;
+  ClusterShard out{report.collection, raw(report.shard), raw(state.term), {}};
+  for (const auto& [copy, place] : state.copies) {
+    ClusterShardCopy one;
     const auto name = names.find(place.node.text);
-    out.copies.push_back({name == names.end() ? place.node.text : name->second,
-                          filling                        ? "filling"
-                          : copy == report.state.primary ? "primary"
-                                                         : "copy"});
+    one.node = name == names.end() ? place.node.text : name->second;
+    const bool filling = place.state == cluster::CopyState::New;
+    one.state = filling ? "filling" : copy == state.primary ? "primary" : "copy";
+    one.in_sync = std::binary_search(state.in_sync.begin(), state.in_sync.end(), copy);
+    out.copies.push_back(std::move(one));
   }
   return out;
+}
+
+/// Shards that nothing can be done about, as far as they fit.
+void add_unresolved(const std::vector<cluster::Unresolved>& unresolved, TokenBudget& budget,
+                    ClusterGetShardDistributionResponse& response) {
+  for (const auto& shard : unresolved) {
+    ClusterUnresolved one{shard.collection, raw(shard.shard), shard.why};
+    if (!budget.admit(compact(encode(one)).size())) return;
+    response.unresolved.push_back(std::move(one));
+  }
 }
 
 std::string cursor_bound(const ClusterGetShardDistributionRequest& request) {
@@ -96,6 +109,8 @@ Result<ClusterGetShardDistributionResponse> cluster_get_shard_distribution(
                               node.up, node.copies, node.primaries, node.copies_target});
     static_cast<void>(budget.admit(compact(encode(response.nodes.back())).size()));
   }
+  response.unresolved_count = found.unresolved_count;
+  if (!start) add_unresolved(found.unresolved, budget, response);
   add_shards(request, found, start, budget, response);
   return response;
 }

@@ -9,6 +9,7 @@
 #include "service/cluster_words.h"
 #include "service/cursor.h"
 #include "service/operation.h"
+#include "service/operations/cluster_rebalance.h"
 
 namespace quiver::service {
 
@@ -46,22 +47,26 @@ struct ClusterNodeLoad {
 struct ClusterShardCopy {
   std::string node;
   std::string state;
+  bool in_sync = false;
 
   static constexpr auto fields() {
     using R = ClusterShardCopy;
     return describe(field("node", &R::node, "Name; the id of one that is gone"),
-                    field("state", &R::state, "primary, copy, filling"));
+                    field("state", &R::state, "primary, copy; filling: it is new"),
+                    field("in_sync", &R::in_sync, "Has all writes that were acknowledged"));
   }
 };
 
 struct ClusterShard {
   std::string collection;
   std::uint32_t shard = 0;
+  std::uint64_t term = 0;
   std::vector<ClusterShardCopy> copies;
 
   static constexpr auto fields() {
     using R = ClusterShard;
     return describe(field("collection", &R::collection), field("shard", &R::shard),
+                    field("term", &R::term, "Rises with each other primary"),
                     field("copies", &R::copies));
   }
 };
@@ -71,6 +76,8 @@ struct ClusterGetShardDistributionResponse {
   std::vector<ClusterNodeLoad> nodes;
   std::vector<ClusterShard> shards;
   std::uint64_t copies_missing = 0;
+  std::vector<ClusterUnresolved> unresolved;
+  std::uint64_t unresolved_count = 0;
   double max_over_mean = 1.0;
   std::optional<std::string> next_cursor;
   std::optional<std::string> advice;
@@ -79,6 +86,9 @@ struct ClusterGetShardDistributionResponse {
     using R = ClusterGetShardDistributionResponse;
     return describe(field("epoch", &R::epoch), field("nodes", &R::nodes, "On the first page"),
                     field("shards", &R::shards), field("copies_missing", &R::copies_missing),
+                    field("unresolved", &R::unresolved,
+                          "On the first page: shards that nothing can be done about now"),
+                    field("unresolved_count", &R::unresolved_count, "In the whole cluster"),
                     field("max_over_mean", &R::max_over_mean, "1: perfectly even"),
                     field("next_cursor", &R::next_cursor),
                     field("advice", &R::advice, "How to see the rest"));

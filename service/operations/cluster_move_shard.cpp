@@ -15,7 +15,7 @@ Result<ClusterMoveShardResponse> cluster_move_shard(const CallContext& call, Eng
 Operation cluster_move_shard_operation() {
   return operation(
       About{"cluster_move_shard", "Move a shard",
-            "Move one shard to another node; its writes wait meanwhile.", Toolset::Cluster,
+            "Move a shard copy to another node; an only copy's writes wait.", Toolset::Cluster,
             Access::Admin, Effects{false, true}, Route{"POST", "/v1/cluster/moves"}},
       &cluster_move_shard);
 }

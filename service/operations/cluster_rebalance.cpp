@@ -30,10 +30,18 @@ std::string advice_of(const cluster::RebalanceAnswer& answer,
     parts.emplace_back("watch it with cluster_get_operation");
   } else if (!plan.empty()) {
     parts.emplace_back("carry it out by calling again with plan_id");
-  } else if (plan.unresolved.empty() && answer.down.empty()) {
+  } else if (plan.unresolved.empty() && answer.down.empty() && answer.copies_upkept == 0) {
     parts.emplace_back("nothing to do: every node has its share");
   } else {
     parts.emplace_back("nothing can be moved now");
+  }
+  if (answer.copies_upkept > 0) {
+    parts.push_back(counted(answer.copies_upkept, "copy goes", "copies go") +
+                    " to another node without being asked");
+  }
+  if (answer.primaries_upkept > 0) {
+    parts.push_back(counted(answer.primaries_upkept, "primary changes", "primaries change") +
+                    " nodes without being asked, once all is calm");
   }
   if (!plan.unresolved.empty()) {
     parts.push_back(counted(plan.unresolved.size(), "shard is", "shards are") + " unresolved");

@@ -44,12 +44,11 @@ Result<ClusterRemoveNodeResponse> cluster_remove_node(const CallContext& call, E
 }
 
 Operation cluster_remove_node_operation() {
-  return operation(
-      About{"cluster_remove_node", "Remove a node",
-            "Move all shards off a node, then remove it for good; dry_run (default) only checks.",
-            Toolset::Cluster, Access::Admin, Effects{true, true},
-            Route{"DELETE", "/v1/cluster/nodes/{node_id}"}},
-      &cluster_remove_node, &confirmation);
+  return operation(About{"cluster_remove_node", "Remove a node",
+                         "Empty a node, then remove it for good; dry_run (default) only checks.",
+                         Toolset::Cluster, Access::Admin, Effects{true, true},
+                         Route{"DELETE", "/v1/cluster/nodes/{node_id}"}},
+                   &cluster_remove_node, &confirmation);
 }
 
 }  // namespace quiver::service

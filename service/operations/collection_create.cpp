@@ -33,6 +33,7 @@ Result<CollectionCreateResponse> collection_create(const CallContext& call, Engi
   spec.metric = request.metric;
   spec.shard_count = request.shards;
   spec.replication_factor = request.replicas;
+  spec.read_level = request.consistency;
   spec.hnsw.m = request.m.value_or(spec.hnsw.m);
   spec.hnsw.ef_construction = request.ef_construction.value_or(spec.hnsw.ef_construction);
   QV_CHECK(choose_embedding(engine, request, spec));

@@ -20,6 +20,7 @@ struct CollectionCreateRequest {
   std::uint32_t replicas = 1;
   std::optional<std::uint32_t> m;
   std::optional<std::uint32_t> ef_construction;
+  std::optional<ReadLevel> consistency;
 
   static constexpr auto fields() {
     using R = CollectionCreateRequest;
@@ -32,7 +33,10 @@ struct CollectionCreateRequest {
                     field("shards", &R::shards).between(1, limits::kShardsMax).optional(),
                     field("replicas", &R::replicas).guarded(1, 9).optional(),
                     field("m", &R::m, "HNSW links").between(4, 64),
-                    field("ef_construction", &R::ef_construction).between(8, 2000));
+                    field("ef_construction", &R::ef_construction).between(8, 2000),
+                    field("consistency", &R::consistency,
+                          "Of reads that do not say; see those of memory_search")
+                        .unlisted());
   }
 };
 

@@ -68,6 +68,7 @@ Result<CollectionInfoResponse> collection_info(const CallContext& call, Engine& 
   if (!spec.embedder.empty()) out.embedder = spec.embedder;
   out.shards = spec.shard_count;
   out.replicas = spec.replication_factor;
+  out.consistency = spec.read_level;
   out.m = spec.hnsw.m;
   out.ef_construction = spec.hnsw.ef_construction;
   out.unindexed = stats.unindexed;

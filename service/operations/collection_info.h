@@ -44,6 +44,7 @@ struct CollectionInfoResponse {
   std::optional<std::string> embedder;
   std::uint32_t shards = 1;
   std::uint32_t replicas = 1;
+  std::optional<ReadLevel> consistency;
   std::uint32_t m = 0;
   std::uint32_t ef_construction = 0;
   std::uint64_t unindexed = 0;
@@ -59,8 +60,9 @@ struct CollectionInfoResponse {
         field("description", &R::description), field("count", &R::count, "Points stored"),
         field("dimension", &R::dimension), field("metric", &R::metric),
         field("embedder", &R::embedder, "Absent: holds ready-made vectors"),
-        field("shards", &R::shards), field("replicas", &R::replicas), field("m", &R::m),
-        field("ef_construction", &R::ef_construction),
+        field("shards", &R::shards), field("replicas", &R::replicas),
+        field("consistency", &R::consistency, "Of reads that do not say, if it was chosen"),
+        field("m", &R::m), field("ef_construction", &R::ef_construction),
         field("unindexed", &R::unindexed, "Points that searches still scan one by one"),
         field("disk_bytes", &R::disk_bytes), field("created_at", &R::created_at, "RFC 3339"),
         field("fields", &R::metadata_fields, "Metadata that filter can use"),

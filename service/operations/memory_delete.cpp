@@ -8,11 +8,12 @@ namespace {
 
 Result<std::uint64_t> count_matches(const CallContext& call, cluster::Collection& collection,
                                     const MemoryDeleteRequest& request) {
-  if (!request.ids) return collection.count(call, request.filter);
+  const CallContext newest = at_level(call, ReadLevel::Linearizable);
+  if (!request.ids) return collection.count(newest, request.filter);
   auto ids = *request.ids;
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  QV_TRY(const auto points, collection.get(call, ids, Projection{false, false, false}));
+  QV_TRY(const auto points, collection.get(newest, ids, Projection{false, false, false}));
   return std::uint64_t{points.size()};
 }
 

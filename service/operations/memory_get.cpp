@@ -58,12 +58,13 @@ void MemoryGetRequest::check(const Path& path, Problems& problems) const {
 
 Result<MemoryGetResponse> memory_get(const CallContext& call, Engine& engine,
                                      const MemoryGetRequest& request) {
+  const CallContext reading = at_level(call, request.consistency);
   std::vector<PointId> ids;
   std::set<PointId> asked;
   for (const auto& id : request.ids) {
     if (asked.insert(id).second) ids.push_back(id);
   }
-  QV_TRY(auto found, read_points(call, engine, request, ids));
+  QV_TRY(auto found, read_points(reading, engine, request, ids));
   // Each id may have to be named as missing or not returned.
   const std::size_t names = compact(encode(ids)).size();
   TokenBudget budget(

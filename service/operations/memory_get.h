@@ -9,6 +9,7 @@
 #include "service/items.h"
 #include "service/operation.h"
 #include "service/steer.h"
+#include "service/values.h"
 
 namespace quiver::service {
 
@@ -17,6 +18,7 @@ struct MemoryGetRequest {
   std::string collection{kDefaultCollection};
   std::optional<std::uint64_t> text_offset;
   ResponseFormat response_format = ResponseFormat::Concise;
+  std::optional<ReadLevel> consistency;
 
   static constexpr auto fields() {
     using R = MemoryGetRequest;
@@ -24,7 +26,8 @@ struct MemoryGetRequest {
         field("ids", &R::ids).between(1, 100),
         field("collection", &R::collection).guarded(1, limits::kCollectionNameBytesMax).optional(),
         field("text_offset", &R::text_offset, "next_offset of a cut text, to read on; one id"),
-        field("response_format", &R::response_format, "detailed adds times").optional());
+        field("response_format", &R::response_format, "detailed adds times").optional(),
+        field("consistency", &R::consistency, kConsistencyDoc).unlisted());
   }
   void check(const Path& path, Problems& problems) const;
 };

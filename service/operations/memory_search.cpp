@@ -33,13 +33,14 @@ Result<std::vector<float>> embed_query(const CallContext& call, embedding::Provi
 
 Result<MemorySearchResponse> memory_search(const CallContext& call, Engine& engine,
                                            const MemorySearchRequest& request) {
+  const CallContext reading = at_level(call, request.consistency);
   QV_TRY(const auto collection, find_memories(engine, request.collection));
   if (!collection) return MemorySearchResponse{};
   QV_TRY(auto* embedder, embedder_of(engine, *collection));
   const bool detailed = request.response_format == ResponseFormat::Detailed;
 
   PagedSearch search;
-  QV_TRY(search.query.vector, embed_query(call, *embedder, request.query));
+  QV_TRY(search.query.vector, embed_query(reading, *embedder, request.query));
   search.query.filter = request.filter;
   search.query.allow_partial = request.allow_partial;
   search.limit = request.limit;
@@ -49,9 +50,9 @@ Result<MemorySearchResponse> memory_search(const CallContext& call, Engine& engi
   search.parts = ItemParts::of(request.response_format);
   search.parts.metadata = detailed;
   search.max_tokens = std::min<std::size_t>(request.max_tokens, reply_tokens(engine));
-  QV_TRY(auto page, search_page(call, *collection, std::move(search)));
+  QV_TRY(auto page, search_page(reading, *collection, std::move(search)));
   if (page.hits.empty() && page.missing.empty() && !request.cursor) {
-    QV_CHECK(check_filter_fields(call, *collection, request.filter));
+    QV_CHECK(check_filter_fields(reading, *collection, request.filter));
   }
 
   MemorySearchResponse response;

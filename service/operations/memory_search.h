@@ -11,6 +11,7 @@
 #include "service/operation.h"
 #include "service/search_page.h"
 #include "service/steer.h"
+#include "service/values.h"
 
 namespace quiver::service {
 
@@ -27,6 +28,7 @@ struct MemorySearchRequest {
   std::uint32_t max_tokens = kSearchTokens;
   bool allow_partial = false;
   std::optional<std::string> cursor;
+  std::optional<ReadLevel> consistency;
 
   static constexpr auto fields() {
     using R = MemorySearchRequest;
@@ -43,7 +45,8 @@ struct MemorySearchRequest {
             .guarded(100, estimated_tokens(kReplyBytesMax))
             .optional(),
         field("allow_partial", &R::allow_partial, "Do without servers that are down").optional(),
-        field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax));
+        field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax),
+        field("consistency", &R::consistency, kConsistencyDoc).unlisted());
   }
 };
 

@@ -113,7 +113,8 @@ Result<MemoryStoreResponse> memory_store(const CallContext& call, Engine& engine
   QV_TRY(auto* embedder, collection ? embedder_of(engine, *collection)
                                     : engine.find_embedder(engine.default_embedder));
   StorePlan plan(request);
-  QV_CHECK(plan.make(call, collection.get()));
+  // What is there decides what is written.
+  QV_CHECK(plan.make(at_level(call, ReadLevel::Linearizable), collection.get()));
   MemoryStoreResponse response;
   if (!plan.writes().empty()) {
     // Before the default collection is made: a text that cannot be embedded changes nothing.

@@ -20,6 +20,7 @@ Result<NodeStatusResponse> node_status(const CallContext& call, Engine& engine,
   response.epoch = spread.nodes.epoch;
   response.shards = spread.shards.size();
   response.copies_missing = spread.nodes.copies_missing;
+  response.unresolved = spread.unresolved_count;
   for (const auto& node : spread.nodes.nodes) {
     response.nodes.push_back({node.node.text, node.label, std::string(cluster::name(node.state)),
                               node.up, node.copies, node.primaries});

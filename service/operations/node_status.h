@@ -37,6 +37,8 @@ struct NodeStatusResponse {
   std::uint64_t collections = 0;
   std::uint64_t shards = 0;
   std::uint64_t copies_missing = 0;
+  /// As cluster::ShardDistribution::unresolved_count.
+  std::uint64_t unresolved = 0;
   /// Why writes are refused; empty: they are not.
   std::string reads_only;
   /// As cluster::OwnState has it.
@@ -47,7 +49,8 @@ struct NodeStatusResponse {
     using R = NodeStatusResponse;
     return describe(field("epoch", &R::epoch), field("collections", &R::collections),
                     field("shards", &R::shards), field("copies_missing", &R::copies_missing),
-                    field("reads_only", &R::reads_only), field("kept_epoch", &R::kept_epoch),
+                    field("unresolved", &R::unresolved), field("reads_only", &R::reads_only),
+                    field("kept_epoch", &R::kept_epoch),
                     field("nodes", &R::nodes, "Servers that are not removed"));
   }
 };

@@ -58,15 +58,16 @@ void VectorScrollRequest::check(const Path& path, Problems& problems) const {
 
 Result<VectorScrollResponse> vector_scroll(const CallContext& call, Engine& engine,
                                            const VectorScrollRequest& request) {
+  const CallContext reading = at_level(call, request.consistency);
   QV_TRY(const auto collection, engine.collections.find(request.collection));
   VectorScrollResponse response;
   if (!request.cursor) {
-    QV_TRY(response.count, collection->count(call, request.filter));
+    QV_TRY(response.count, collection->count(reading, request.filter));
     if (*response.count == 0) {
-      QV_CHECK(check_filter_fields(call, *collection, request.filter));
+      QV_CHECK(check_filter_fields(reading, *collection, request.filter));
     }
   }
-  if (!request.count_only) QV_CHECK(read_page(call, engine, *collection, request, response));
+  if (!request.count_only) QV_CHECK(read_page(reading, engine, *collection, request, response));
   return response;
 }
 

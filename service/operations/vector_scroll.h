@@ -20,6 +20,7 @@ struct VectorScrollRequest {
   std::optional<std::string> cursor;
   bool count_only = false;
   ResponseFormat response_format = ResponseFormat::Concise;
+  std::optional<ReadLevel> consistency;
 
   static constexpr auto fields() {
     using R = VectorScrollRequest;
@@ -28,7 +29,8 @@ struct VectorScrollRequest {
                     field("limit", &R::limit).between(1, 200).optional(),
                     field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax),
                     field("count_only", &R::count_only).optional(),
-                    field("response_format", &R::response_format).optional());
+                    field("response_format", &R::response_format).optional(),
+                    field("consistency", &R::consistency, kConsistencyDoc).unlisted());
   }
   void check(const Path& path, Problems& problems) const;
 };

@@ -53,9 +53,10 @@ void VectorSearchRequest::check(const Path& path, Problems& problems) const {
 
 Result<VectorSearchResponse> vector_search(const CallContext& call, Engine& engine,
                                            const VectorSearchRequest& request) {
+  const CallContext reading = at_level(call, request.consistency);
   QV_TRY(const auto collection, engine.collections.find(request.collection));
   PagedSearch search;
-  QV_TRY(search.query.vector, query_vector(call, *collection, request));
+  QV_TRY(search.query.vector, query_vector(reading, *collection, request));
   search.query.filter = request.filter;
   search.query.allow_partial = request.allow_partial;
   search.query.exact = request.exact;
@@ -67,9 +68,9 @@ Result<VectorSearchResponse> vector_search(const CallContext& call, Engine& engi
   search.parts = ItemParts::of(request.response_format);
   search.parts.vector = request.include_vector;
   search.max_tokens = reply_tokens(engine);
-  QV_TRY(auto page, search_page(call, *collection, std::move(search)));
+  QV_TRY(auto page, search_page(reading, *collection, std::move(search)));
   if (page.hits.empty() && page.missing.empty() && !request.cursor) {
-    QV_CHECK(check_filter_fields(call, *collection, request.filter));
+    QV_CHECK(check_filter_fields(reading, *collection, request.filter));
   }
   VectorSearchResponse response;
   response.hits = std::move(page.hits);

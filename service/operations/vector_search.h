@@ -26,6 +26,7 @@ struct VectorSearchRequest {
   ResponseFormat response_format = ResponseFormat::Concise;
   bool allow_partial = false;
   std::optional<std::string> cursor;
+  std::optional<ReadLevel> consistency;
 
   static constexpr auto fields() {
     using R = VectorSearchRequest;
@@ -38,7 +39,8 @@ struct VectorSearchRequest {
         field("include_vector", &R::include_vector).optional(),
         field("response_format", &R::response_format).optional(),
         field("allow_partial", &R::allow_partial, "Do without servers that are down").optional(),
-        field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax));
+        field("cursor", &R::cursor, kCursorDoc).guarded(1, kCursorBytesMax),
+        field("consistency", &R::consistency, kConsistencyDoc).unlisted());
   }
   void check(const Path& path, Problems& problems) const;
 };

@@ -59,6 +59,8 @@ TEST_CASE("routes: those that administration relies on", "[api]") {
         "cluster_get_shard_distribution");
   CHECK(found(routes, "POST", {"api", "v1", "cluster", "rebalance"}) == "cluster_rebalance");
   CHECK(found(routes, "POST", {"api", "v1", "cluster", "moves"}) == "cluster_move_shard");
+  CHECK(found(routes, "POST", {"api", "v1", "cluster", "force-promotions"}) ==
+        "cluster_force_promote");
   CHECK(found(routes, "GET", {"api", "v1", "cluster", "operations", "op-1"}) ==
         "cluster_get_operation");
   const auto match = routes.find("DELETE", one);

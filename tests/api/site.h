@@ -71,6 +71,7 @@ inline service::Registry selected(const service::Registry& all,
                                   const std::function<void(service::Selection&)>& change) {
   service::Selection selection;
   selection.toolsets.push_back(service::Toolset::Cluster);
+  selection.toolsets.push_back(service::Toolset::Recovery);
   if (change) change(selection);
   auto chosen = service::select(all, selection);
   REQUIRE(chosen.ok());

@@ -276,8 +276,9 @@ TEST_CASE("config: choices of tools that make no sense are told what would", "[a
     return message(load(dir.write("q.yml", "mcp:\n  " + mcp + "\n")));
   };
   for (const char* toolsets : {"[]", "memory", "[memory, memories]", "[Memory]", "[\"\"]"}) {
-    CHECK_THAT(refused(std::string("toolsets: ") + toolsets),
-               Contains("expected a list of memory, collection, vector, cluster; at least one"));
+    CHECK_THAT(
+        refused(std::string("toolsets: ") + toolsets),
+        Contains("expected a list of memory, collection, vector, cluster, recovery; at least one"));
   }
   for (const char* flag : {"yes", "1", "\"true\"", "True", "[true]"}) {
     CHECK_THAT(refused(std::string("read_only: ") + flag), Contains("expected true or false"));

@@ -159,6 +159,7 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
                          {"collections", 2},
                          {"shards", 5},
                          {"copies_missing", 1},
+                         {"unresolved", 2},
                          {"reads_only", ""},
                          {"kept_epoch", 6},
                          {"nodes", Json::array({{{"id", "n1"},
@@ -183,6 +184,7 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
   CHECK(figure(out.text(), "quiver_collections") == 2.0);
   CHECK(figure(out.text(), "quiver_shards") == 5.0);
   CHECK(figure(out.text(), "quiver_shard_copies_missing") == 1.0);
+  CHECK(figure(out.text(), "quiver_shards_unresolved") == 2.0);
   CHECK(figure(out.text(), R"(quiver_node_up{node="n1",name="one",state="active"})") == 1.0);
   CHECK(figure(out.text(), R"(quiver_node_up{node="n2",name="two",state="draining"})") == 0.0);
   CHECK(figure(out.text(), R"(quiver_node_shards{node="n2",name="two",state="draining"})") == 2.0);

@@ -25,11 +25,19 @@ struct Cluster {
     often.every = 10ms;
     often.operations_kept = 2;
     controller = std::make_unique<Controller>(
-        Controller::Parts{node.store, *node.views, world.clock, judge}, node.id, often);
+        Controller::Parts{node.store, *node.views, world.clock, judge, *node.fan_out, reach(node)},
+        node.id, often);
     admin = std::make_unique<NodeAdmin>(
         NodeAdmin::Parts{node.store, *node.views, *node.peers, *node.fan_out, *controller,
-                         world.clock, judge},
+                         world.clock, judge, reach(node)},
         NodeAdmin::Options{5s, 50ms});
+  }
+  static ReachNode reach(const Node& from) {
+    return [&from](const ClusterView& view,
+                   const NodeId& to) -> Result<std::shared_ptr<thrift::NodeHandler>> {
+      QV_TRY(auto client, from.peers->client(view, to));
+      return std::shared_ptr<thrift::NodeHandler>(std::move(client));
+    };
   }
   OperationReport ended(const std::string& operation) {
     OperationReport report;

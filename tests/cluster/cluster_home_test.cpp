@@ -65,8 +65,12 @@ struct World {
     auto security = thrift::Security::make({"a token of the tests", {}, {}, {}});
     auto peers = std::make_shared<Peers>(thrift::LocalNode{"tests", self}, *security,
                                          thrift::ClientOptions{});
-    auto home = ClusterHome::open(
-        {store, peers, self, {}, {}, {}, {}, {kCluster, {}, dir.path(), {}}, {}}, kept, clock);
+    ClusterHome::Parts parts;
+    parts.store = store;
+    parts.peers = peers;
+    parts.self = self;
+    parts.facts = {kCluster, {}, dir.path(), {}};
+    auto home = ClusterHome::open(std::move(parts), kept, clock);
     REQUIRE(home.ok());
     return *home;
   }

@@ -14,7 +14,8 @@ TEST_CASE("Controller: rounds at the same time begin each move of a drain once",
   for (const auto& node : c.world.nodes) node->mover->stop();
   auto& second = *c.world.nodes[1];
   Controller other(
-      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; }},
+      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; },
+       *second.fan_out, Cluster::reach(second)},
       second.id, {});
   // The other one's round is between what this one has read and what it writes.
   std::atomic<bool> raced{false};
@@ -176,12 +177,12 @@ TEST_CASE("Controller: deleted collections do not wait for removed servers", "[c
   REQUIRE(c.world.nodes[0]->catalogue->drop(within(20s), "notes").ok());
   c.world.settle();
   auto& first = *c.world.nodes[0];
-  first.catalogue->tidy(within(20s), first.id, *first.host);
+  first.tidy(within(20s));
   CHECK(first.views->current()->dropping.size() == 1);
   c.set_state(*c.world.nodes[1], NodeState::Removed);
   CHECK(c.controller->tick(within(20s)).ok());
   c.world.settle();
-  first.catalogue->tidy(within(20s), first.id, *first.host);
+  first.tidy(within(20s));
   c.world.settle();
   CHECK(first.views->current()->dropping.empty());
 }
@@ -194,7 +195,7 @@ TEST_CASE(
   auto& first = *c.world.nodes[0];
   REQUIRE(first.catalogue->drop(within(20s), "notes").ok());
   c.world.settle();
-  first.catalogue->tidy(within(20s), first.id, *first.host);
+  first.tidy(within(20s));
   SECTION("while it is there it has to remove them first") {
     const auto removal = c.admin->remove_node(within(20s), "node-b");
     REQUIRE(removal.ok());
@@ -202,7 +203,7 @@ TEST_CASE(
     const auto report = c.admin->get_operation(within(20s), *removal->operation);
     CHECK(report->state == OperationState::Running);
     auto& second = *c.world.nodes[1];
-    second.catalogue->tidy(within(20s), second.id, *second.host);
+    second.tidy(within(20s));
     CHECK(c.ended(*removal->operation).state == OperationState::Done);
   }
   SECTION("down") {
@@ -211,7 +212,7 @@ TEST_CASE(
     REQUIRE(removal.ok());
     CHECK(c.ended(*removal->operation).state == OperationState::Done);
     c.world.settle();
-    first.catalogue->tidy(within(20s), first.id, *first.host);
+    first.tidy(within(20s));
     c.world.settle();
     CHECK(first.views->current()->dropping.empty());
   }
@@ -242,7 +243,8 @@ TEST_CASE("Controller: one leads at a time, and works without being asked", "[cl
   c.world.make("notes", 2);
   auto& second = *c.world.nodes[1];
   Controller other(
-      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; }},
+      {second.store, *second.views, c.world.clock, [](const ClusterView&) { return Liveness{}; },
+       *second.fan_out, Cluster::reach(second)},
       second.id, {});
   CHECK(c.controller->lead(within(20s)));
   CHECK(c.controller->lead(within(20s)));

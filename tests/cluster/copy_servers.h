@@ -26,7 +26,7 @@
 namespace quiver::cluster::testing {
 
 /// Answers what is asked of copies that replicate, and nothing else.
-class CopyServer final : public thrift::NodeHandler {
+class CopyServer : public thrift::NodeHandler {
  public:
   template <typename T>
   using Reply = thrift::Reply<T>;

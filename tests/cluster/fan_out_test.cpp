@@ -28,6 +28,36 @@ TEST_CASE("FanOut: a single part stays in the calling thread", "[cluster]") {
   CHECK(ran_in == std::this_thread::get_id());
 }
 
+TEST_CASE("FanOut: an offer is taken by a thread without work, if there is one", "[cluster]") {
+  std::atomic<int> running{0};
+  std::atomic<bool> release{false};
+  std::atomic<int> ran{0};
+  {
+    FanOut fan_out(2);
+    const auto hold = [&] {
+      ++running;
+      while (!release) std::this_thread::yield();
+      ++ran;
+    };
+    REQUIRE(fan_out.offer(hold));
+    REQUIRE(fan_out.offer(hold));
+    while (running < 2) std::this_thread::yield();
+    CHECK_FALSE(fan_out.offer([&] { ran += 100; }));
+    // Parts find the caller, at least.
+    std::atomic<int> parts{0};
+    fan_out.run(3, [&](std::size_t) { ++parts; });
+    CHECK(parts == 3);
+    release = true;
+    while (ran < 2) std::this_thread::yield();
+    // Both come back for more.
+    while (!fan_out.offer([&] { ran += 10; })) std::this_thread::yield();
+    while (ran < 12) std::this_thread::yield();
+  }
+  CHECK(ran == 12);
+  FanOut none(0);
+  CHECK_FALSE(none.offer([] {}));
+}
+
 TEST_CASE("FanOut: many callers at once", "[cluster]") {
   FanOut fan_out(2);
   std::atomic<int> sum{0};

@@ -13,6 +13,12 @@ class ForwardingShard : public storage::Shard {
   explicit ForwardingShard(std::unique_ptr<storage::Shard> inner) : inner_(std::move(inner)) {}
 
   Status append(std::span<const LogEntry> entries) override { return inner_->append(entries); }
+  Status append_encoded(std::span<const storage::EncodedEntry* const> entries) override {
+    return inner_->append_encoded(entries);
+  }
+  Status check_append(const Mutation& mutation) const override {
+    return inner_->check_append(mutation);
+  }
   Status truncate_after(Seq last) override { return inner_->truncate_after(last); }
   LogPosition tail() const override { return inner_->tail(); }
   Seq applied() const override { return inner_->applied(); }
@@ -22,6 +28,16 @@ class ForwardingShard : public storage::Shard {
   Result<std::vector<LogEntry>> read_log(Seq from, std::size_t max_bytes) const override {
     return inner_->read_log(from, max_bytes);
   }
+  Result<std::vector<storage::EncodedEntry>> read_encoded(Seq from,
+                                                          std::size_t max_bytes) const override {
+    return inner_->read_encoded(from, max_bytes);
+  }
+  Seq log_first() const override { return inner_->log_first(); }
+  void keep_log_from(Seq seq) override { inner_->keep_log_from(seq); }
+  Status store_replica(const storage::ReplicaState& state) override {
+    return inner_->store_replica(state);
+  }
+  Result<storage::ReplicaState> replica() const override { return inner_->replica(); }
   bool heals_when_opened() const override { return inner_->heals_when_opened(); }
   std::optional<MutationResult> find_request(const RequestId& id) const override {
     return inner_->find_request(id);

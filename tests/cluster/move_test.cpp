@@ -320,7 +320,7 @@ TEST_CASE("Move: a collection that is deleted meanwhile ends it", "[cluster][mov
   CHECK(eventually([&] { return world.move(id).finished(); }));
   CHECK(world.move(id).phase != MovePhase::Done);
   world.settle();
-  from.catalogue->tidy(within(10s), from.id, *from.host);
+  from.tidy(within(10s));
   CHECK(eventually([&] { return from.copies_on_disk() + to.copies_on_disk() == 0; }));
 }
 

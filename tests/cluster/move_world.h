@@ -141,7 +141,10 @@ class Node final : public thrift::NodeHandler {
     shards =
         std::make_unique<storage::ShardStore>(dir.path() / "shards", storage::Options{}, clock_);
     host = std::make_unique<ShardHost>(*shards, clock_, ShardHost::Options{});
-    service = std::make_unique<ShardService>(*views, *host, id);
+    replicated = std::make_unique<replication::CopyHost>(
+        replication::CopyHost::Parts{store, *views, *shards, clock_, id, {}, dir.path() / "copies"},
+        replication::CopyHost::Options{});
+    service = std::make_unique<ShardService>(*views, *host, *replicated, id);
     source = MoveSource::open({store, *views, *host, *service, clock_,
                                [this](const CallContext& call, Revision revision) {
                                  return keep_map ? keep_map(call, revision) : Status(Done{});
@@ -154,7 +157,7 @@ class Node final : public thrift::NodeHandler {
     client.attempts = 2;
     peers = std::make_unique<Peers>(thrift::LocalNode{"test", {id.text, 1, "0.1.0"}}, security(),
                                     client);
-    copies = std::make_unique<ClusterCopies>(*host, *peers, calls, id);
+    copies = std::make_unique<ClusterCopies>(*host, *replicated, *peers, calls, id);
     fan_out = std::make_shared<FanOut>(2);
     catalogue = std::make_unique<Catalogue>(
         Catalogue::Parts{store, *views, *copies, *fan_out, clock_,
@@ -171,6 +174,11 @@ class Node final : public thrift::NodeHandler {
                                     mover_options_);
     REQUIRE(mover->start(within(10s)).ok());
   }
+  /// Its part of deletions.
+  void tidy(const CallContext& call) {
+    catalogue->tidy(call, id,
+                    [this](const std::string& gone) { return host->drop_collection(gone); });
+  }
   /// As a process ends: nothing is said to anybody.
   void kill() {
     server.reset();
@@ -182,6 +190,7 @@ class Node final : public thrift::NodeHandler {
     if (source) source->close();
     source.reset();
     service.reset();
+    replicated.reset();
     if (host) host->close();
     host.reset();
     shards.reset();
@@ -286,6 +295,8 @@ class Node final : public thrift::NodeHandler {
   std::unique_ptr<ViewSource> views;
   std::unique_ptr<storage::ShardStore> shards;
   std::unique_ptr<ShardHost> host;
+  /// Never started: the shards of these tests have one copy each.
+  std::unique_ptr<replication::CopyHost> replicated;
   std::unique_ptr<ShardService> service;
   std::unique_ptr<MoveSource> source;
   std::unique_ptr<Peers> peers;

@@ -132,10 +132,11 @@ class TestNode {
         shards_(dir_.path() / "shards", storage::Options{}, clock_),
         host(shards_, clock_, {}),
         views(open(store)),
-        service(*views, host, id),
+        replicated_({store, *views, shards_, clock_, id, {}, dir_.path() / "snapshots"}, {}),
+        service(*views, host, replicated_, id),
         handler(service),
         peers_(local(), security(), quick()),
-        copies_(host, peers_, calls, id),
+        copies_(host, replicated_, peers_, calls, id),
         fan_out_(8) {
     start(0);
     join(store, label);
@@ -157,6 +158,11 @@ class TestNode {
   /// Before its handler goes, which a call may still wait in.
   ~TestNode() { handler.go_on(); }
   void start_again() { start(port_); }
+  /// Its part of deletions.
+  void tidy() {
+    collections->tidy(CallContext{}, id,
+                      [this](const std::string& gone) { return host.drop_collection(gone); });
+  }
   std::shared_ptr<Collection> find(const std::string& name) {
     auto found = collections->find(name);
     REQUIRE(found.ok());
@@ -209,6 +215,12 @@ class TestNode {
  public:
   ShardHost host;
   const std::unique_ptr<ViewSource> views;
+
+ private:
+  /// Never started: the shards of these tests have one copy each.
+  replication::CopyHost replicated_;
+
+ public:
   ShardService service;
   /// Nobody watches the other servers: a test says who is down.
   CallsUnderWay calls;

@@ -366,11 +366,11 @@ TEST_CASE("Servers: a collection dropped on one is gone on the other", "[cluster
   f.make(4);
   const auto there = f.b->find("points");
   REQUIRE(f.a->collections->drop(CallContext{}, "points").ok());
-  f.a->collections->tidy(CallContext{}, f.a->id, f.a->host);
+  f.a->tidy();
   CHECK(there->count(CallContext{}, std::nullopt).error().code == ErrorCode::NotFound);
   REQUIRE(f.b->views->refresh(CallContext{}).ok());
   CHECK(f.b->views->current()->dropping.size() == 1);
-  f.b->collections->tidy(CallContext{}, f.b->id, f.b->host);
+  f.b->tidy();
   CHECK(f.b->views->current()->dropping.empty());
   CHECK(f.store->list(CallContext{}, "shards/")->entries.empty());
   f.make(3);

@@ -509,28 +509,28 @@ TEST_CASE("Moves: how far one is shows in the shard's record", "[cluster][upkeep
                   node_id(0),
                   node_id(2),
                   MoveReason::Manual};
-  const auto progress = [&](bool hopeless) {
+  const auto progress = [&](std::string_view hopeless) {
     return progress_of(move, paper.cluster.view.find_collection("docs"), hopeless);
   };
-  CHECK(progress(false) == MoveProgress{MovePhase::Planned, {}});
-  CHECK(progress(true).phase == MovePhase::Failed);
+  CHECK(progress("") == MoveProgress{MovePhase::Planned});
+  CHECK(progress("it is gone").phase == MovePhase::Failed);
   const CopyId fresh{paper_id("fresh", 1)};
   paper.shard().copies[fresh] = {node_id(2), CopyState::New};
-  CHECK(progress(false).phase == MovePhase::Copying);
-  CHECK(progress(true) == MoveProgress{MovePhase::Failed, "the server that it leads to is gone"});
+  CHECK(progress("") == MoveProgress{MovePhase::Copying, "", fresh});
+  CHECK(progress("it is gone") == MoveProgress{MovePhase::Failed, "it is gone", fresh});
   paper.in_sync({0, 1, 2});
-  CHECK(progress(false).phase == MovePhase::HandingOver);
+  CHECK(progress("").phase == MovePhase::HandingOver);
   auto& state = paper.shard();
   state.primary = fresh;
   std::erase(state.in_sync, old);
   state.copies.erase(old);
-  CHECK(progress(false).phase == MovePhase::Done);
+  CHECK(progress("").phase == MovePhase::Done);
   // What has arrived has arrived.
-  CHECK(progress(true).phase == MovePhase::Done);
+  CHECK(progress("it is gone").phase == MovePhase::Done);
   auto& given_up = paper.shard();
   given_up.copies.erase(fresh);
-  CHECK(progress(false) == MoveProgress{MovePhase::Failed, "the copy that was to move is gone"});
-  CHECK(progress_of(move, nullptr, false).phase == MovePhase::Aborted);
+  CHECK(progress("") == MoveProgress{MovePhase::Failed, "the copy that was to move is gone"});
+  CHECK(progress_of(move, nullptr, "").phase == MovePhase::Aborted);
 }
 
 TEST_CASE("Roles: primaries spread once all is calm, a few at a time", "[cluster][upkeep]") {

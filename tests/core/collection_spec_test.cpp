@@ -33,6 +33,19 @@ TEST_CASE("CollectionSpec: what is stored comes back", "[core]") {
   CHECK(*back == good());
 }
 
+TEST_CASE("CollectionSpec: how its reads are meant is stored, and may be left out", "[core]") {
+  auto spec = good();
+  CHECK_FALSE(spec.to_json().contains("consistency"));
+  spec.read_level = ReadLevel::Session;
+  CHECK(spec.to_json().at("consistency") == "session");
+  CHECK(CollectionSpec::from_json(spec.to_json()).value() == spec);
+  auto json = spec.to_json();
+  json["consistency"] = "strong";
+  CHECK_FALSE(CollectionSpec::from_json(json).ok());
+  json["consistency"] = 2;
+  CHECK(CollectionSpec::from_json(json).error().code == ErrorCode::Corruption);
+}
+
 TEST_CASE("CollectionSpec: refusals name the field and its bounds", "[core]") {
   auto spec = good();
   spec.dimension = 4097;

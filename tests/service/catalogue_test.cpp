@@ -21,23 +21,39 @@ void each_schema(const Json& schema, const std::function<void(const Json&)>& vis
   }
 }
 
-TEST_CASE("catalogue: has the operations of the four toolsets, in order of name", "[service]") {
+TEST_CASE("catalogue: has the operations of the toolsets, in order of name", "[service]") {
   std::vector<std::string> names;
   const auto registry = catalogue();
   for (const auto& operation : registry.operations()) names.push_back(operation.name);
-  CHECK(names == std::vector<std::string>{
-                     "cluster_add_node", "cluster_cancel_operation", "cluster_get_operation",
-                     "cluster_get_shard_distribution", "cluster_list_nodes", "cluster_move_shard",
-                     "cluster_rebalance", "cluster_remove_node", "collection_create",
-                     "collection_delete", "collection_info", "collection_list", "memory_delete",
-                     "memory_get", "memory_search", "memory_store", "vector_scroll",
-                     "vector_search", "vector_upsert"});
+  CHECK(names == std::vector<std::string>{"cluster_add_node",
+                                          "cluster_cancel_operation",
+                                          "cluster_force_promote",
+                                          "cluster_get_operation",
+                                          "cluster_get_shard_distribution",
+                                          "cluster_list_force_promotions",
+                                          "cluster_list_nodes",
+                                          "cluster_move_shard",
+                                          "cluster_rebalance",
+                                          "cluster_remove_node",
+                                          "collection_create",
+                                          "collection_delete",
+                                          "collection_info",
+                                          "collection_list",
+                                          "memory_delete",
+                                          "memory_get",
+                                          "memory_search",
+                                          "memory_store",
+                                          "vector_scroll",
+                                          "vector_search",
+                                          "vector_upsert"});
   for (const auto& operation : registry.operations()) {
     const auto prefix = operation.name.substr(0, operation.name.find('_'));
     CHECK((operation.toolset == Toolset::Memory) == (prefix == "memory"));
     CHECK((operation.toolset == Toolset::Collection) == (prefix == "collection"));
     CHECK((operation.toolset == Toolset::Vector) == (prefix == "vector"));
-    CHECK((operation.toolset == Toolset::Cluster) == (prefix == "cluster"));
+    const bool recovers = operation.name.find("_force_promot") != std::string::npos;
+    CHECK((operation.toolset == Toolset::Recovery) == recovers);
+    CHECK((operation.toolset == Toolset::Cluster) == (prefix == "cluster" && !recovers));
     CHECK(std::regex_match(operation.name, std::regex("[a-z0-9_]{1,40}")));
     CHECK(!operation.title.empty());
     CHECK(registry.find(operation.name) == &operation);
@@ -58,8 +74,10 @@ TEST_CASE("catalogue: who may call what, and what it does", "[service]") {
   const std::map<std::string, Expected> expected = {
       {"cluster_add_node", {Access::Admin, false}},
       {"cluster_cancel_operation", {Access::Admin, false}},
+      {"cluster_force_promote", {Access::Admin, true}},
       {"cluster_get_operation", {Access::Read, false}},
       {"cluster_get_shard_distribution", {Access::Read, false}},
+      {"cluster_list_force_promotions", {Access::Read, false}},
       {"cluster_list_nodes", {Access::Read, false}},
       {"cluster_move_shard", {Access::Admin, false}},
       {"cluster_rebalance", {Access::Admin, false}},
@@ -128,9 +146,11 @@ TEST_CASE("catalogue: what a model reads of it stays small", "[service]") {
   Json tools = Json::array();
   const auto registry = catalogue();
   for (const auto& operation : registry.operations()) {
+    // Offered in emergencies alone.
+    if (operation.toolset == Toolset::Recovery) continue;
     tools.push_back({{"name", operation.name},
                      {"description", operation.description},
-                     {"input_schema", operation.request_schema}});
+                     {"input_schema", listed_schema(operation)}});
   }
   CHECK(tools.dump().size() <= kToolBytesMax);
 }
@@ -144,7 +164,7 @@ TEST_CASE("catalogue: routes are distinct and take their fields from the request
       const std::string path(route.path);
       if (path.empty()) continue;
       INFO(operation.name << " " << path);
-      const bool cluster = operation.toolset == Toolset::Cluster;
+      const bool cluster = operation.name.starts_with("cluster_");
       CHECK(path.starts_with(cluster ? "/v1/cluster/" : "/v1/collections"));
       const std::regex braces(R"(\{([a-z_]+)\})");
       CHECK(routes.insert(std::string(route.method) + " " + std::regex_replace(path, braces, "{}"))

@@ -48,6 +48,15 @@ class FakeAdmin final : public cluster::ClusterAdmin {
             ">" + request.to;
     return std::string("op-1");
   }
+  Result<cluster::ForcePromotionRecord> force_promote(
+      const CallContext&, const cluster::ShardPromotionRequest& request) override {
+    asked = request.collection + '/' + std::to_string(raw(request.shard)) + ' ' + request.node +
+            (request.accept_data_loss ? " yes " : " no ") + request.reason;
+    return promotion;
+  }
+  Result<std::vector<cluster::ForcePromotionRecord>> force_promotions(const CallContext&) override {
+    return std::vector(promotions, promotion);
+  }
   Result<cluster::NodeAdded> add_node(const CallContext&, const std::string& address) override {
     asked = address;
     const auto& node = nodes.nodes.at(1);
@@ -80,6 +89,8 @@ class FakeAdmin final : public cluster::ClusterAdmin {
   cluster::Plan plan;
   std::vector<std::string> down;
   cluster::OperationReport operation;
+  cluster::ForcePromotionRecord promotion;
+  std::size_t promotions = 0;
   cluster::OwnState own;
 };
 
@@ -163,6 +174,7 @@ TEST_CASE("node_status: what this server knows without asking others", "[service
   auto& known = world.admin.distribution;
   known.nodes.epoch = 9;
   known.nodes.copies_missing = 1;
+  known.unresolved_count = 4;
   cluster::NodeLoad load;
   load.node = NodeId{id_of('a')};
   load.label = "node-a";
@@ -178,6 +190,7 @@ TEST_CASE("node_status: what this server knows without asking others", "[service
              {"collections", 1},
              {"shards", 3},
              {"copies_missing", 1},
+             {"unresolved", 4},
              {"reads_only", "etcd is away"},
              {"kept_epoch", 8},
              {"nodes", Json::array({{{"id", id_of('a')},
@@ -213,6 +226,11 @@ TEST_CASE("cluster_get_shard_distribution: names nodes, and says if there is mor
   state.copies[CopyId{id_of('1')}] = {NodeId{id_of('a')}, cluster::CopyState::Active};
   state.copies[CopyId{id_of('2')}] = {NodeId{id_of('b')}, cluster::CopyState::New};
   state.copies[CopyId{id_of('3')}] = {NodeId{id_of('d')}, cluster::CopyState::Active};
+  state.copies[CopyId{id_of('4')}] = {NodeId{id_of('e')}, cluster::CopyState::Active};
+  state.in_sync = {CopyId{id_of('1')}, CopyId{id_of('3')}};
+  state.term = Term{6};
+  found.unresolved = {{"notes", ShardId{4}, "nobody answers"}};
+  found.unresolved_count = 3;
   found.shards.push_back({"notes", ShardId{4}, state});
   const auto reply = world.ok("cluster_get_shard_distribution", {{"collection", "notes"}});
   CHECK(world.admin.asked == "notes@");
@@ -222,9 +240,15 @@ TEST_CASE("cluster_get_shard_distribution: names nodes, and says if there is mor
   CHECK(reply["nodes"][0]["name"] == "node-a");
   REQUIRE(reply["shards"].size() == 1);
   CHECK(reply["shards"][0]["shard"] == 4);
-  CHECK(reply["shards"][0]["copies"] == Json{{{"node", "node-a"}, {"state", "primary"}},
-                                             {{"node", id_of('b')}, {"state", "filling"}},
-                                             {{"node", id_of('d')}, {"state", "copy"}}});
+  CHECK(reply["shards"][0]["term"] == 6);
+  CHECK(reply["shards"][0]["copies"] ==
+        Json{{{"node", "node-a"}, {"state", "primary"}, {"in_sync", true}},
+             {{"node", id_of('b')}, {"state", "filling"}, {"in_sync", false}},
+             {{"node", id_of('d')}, {"state", "copy"}, {"in_sync", true}},
+             {{"node", id_of('e')}, {"state", "copy"}, {"in_sync", false}}});
+  CHECK(reply["unresolved"] ==
+        Json::array({{{"collection", "notes"}, {"shard", 4}, {"why", "nobody answers"}}}));
+  CHECK(reply["unresolved_count"] == 3);
   CHECK_FALSE(reply.contains("advice"));
   for (std::uint32_t i = 0; i < 5000; ++i) {
     found.shards.push_back({"notes", ShardId{i}, state});
@@ -292,6 +316,76 @@ TEST_CASE("cluster_get_shard_distribution: is read to its end", "[service]") {
         world.refused("cluster_get_shard_distribution", {{"cursor", make_cursor(bound, position)}})
             .code == ErrorCode::InvalidArgument);
   }
+}
+
+TEST_CASE("cluster_force_promote: passes on who accepts what, and tells what was given up",
+          "[service]") {
+  Cluster world;
+  auto& record = world.admin.promotion;
+  record.id = id_of('9');
+  record.collection = "notes";
+  record.shard = ShardId{2};
+  record.copy = CopyId{id_of('3')};
+  record.node = NodeId{id_of('b')};
+  record.last = {Term{4}, Seq{77}};
+  record.term = Term{6};
+  record.given_up = {CopyId{id_of('1')}, CopyId{id_of('2')}};
+  record.reason = "the rack burnt";
+  record.at_ms = 1'700'000'000'000;
+  const Json wanted = {{"collection", "notes"},
+                       {"shard", 2},
+                       {"accept_data_loss", true},
+                       {"reason", "the rack burnt"}};
+  const auto reply = world.ok("cluster_force_promote", wanted);
+  CHECK(world.admin.asked == "notes/2  yes the rack burnt");
+  CHECK(reply["promotion_id"] == id_of('9'));
+  CHECK(reply["node"] == id_of('b'));
+  CHECK(reply["copy"] == id_of('3'));
+  CHECK(reply["term"] == 6);
+  CHECK(reply["last_write"] == 77);
+  CHECK(reply["given_up"] == Json{id_of('1'), id_of('2')});
+  CHECK(reply["promoted_at"] == "2023-11-14T22:13:20Z");
+  auto of_one = wanted;
+  of_one["node"] = "node-b";
+  of_one["accept_data_loss"] = false;
+  world.ok("cluster_force_promote", of_one);
+  CHECK(world.admin.asked == "notes/2 node-b no the rack burnt");
+  for (const char* needed : {"collection", "shard", "accept_data_loss", "reason"}) {
+    auto without = wanted;
+    without.erase(needed);
+    CHECK_THAT(world.refused("cluster_force_promote", without).message, Catch::Contains(needed));
+  }
+  CHECK(world.ok("cluster_list_force_promotions", Json::object()) ==
+        Json{{"count", 0}, {"promotions", Json::array()}});
+  world.admin.promotions = 2;
+  const auto listed = world.ok("cluster_list_force_promotions", Json::object());
+  CHECK(listed["count"] == 2);
+  auto without_advice = reply;
+  without_advice.erase("advice");
+  CHECK(listed["promotions"] == Json{without_advice, without_advice});
+  CHECK(reply["reason"] == "the rack burnt");
+  world.admin.promotions = 5'000;
+  const auto cut = world.ok("cluster_list_force_promotions", Json::object());
+  CHECK(cut["count"] == 5'000);
+  CHECK(cut["promotions"].size() > 10);
+  CHECK(compact(cut).size() <= kResultBytesMax);
+
+  auto silent = wanted;
+  silent["reason"] = "";
+  CHECK(world.refused("cluster_force_promote", silent).code == ErrorCode::InvalidArgument);
+
+  const auto registry = catalogue();
+  const auto& confirm = registry.find("cluster_force_promote")->confirmation;
+  CHECK_FALSE(confirm(of_one).value().has_value());
+  const auto confirmation = confirm(wanted).value();
+  REQUIRE(confirmation);
+  CHECK(confirmation->preview == "cluster_get_shard_distribution");
+  const auto question = confirmation->question(
+      world.ok(confirmation->preview.c_str(), confirmation->preview_arguments));
+  REQUIRE(question);
+  CHECK_THAT(question->text,
+             Catch::Contains("shard 2") && Catch::Contains("notes") && Catch::Contains("lost"));
+  CHECK(confirmation->confirmed == wanted);
 }
 
 TEST_CASE("cluster_rebalance: plans first, then does what was planned", "[service]") {

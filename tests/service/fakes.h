@@ -114,17 +114,20 @@ class FakeCollection final : public cluster::Collection {
     return Error{ErrorCode::Internal, "no operation does this"};
   }
 
-  Result<std::vector<Point>> get(const CallContext&, const std::vector<PointId>& ids,
+  Result<std::vector<Point>> get(const CallContext& call, const std::vector<PointId>& ids,
                                  Projection projection) override {
     if (fail) return *fail;
+    levels.push_back(call.read_level);
     std::vector<Point> out;
     for (const auto& id : ids) {
       if (const Point* point = alive(id)) out.push_back(projected(*point, projection));
     }
     return out;
   }
-  Result<cluster::SearchAnswer> search(const CallContext&, const cluster::Query& query) override {
+  Result<cluster::SearchAnswer> search(const CallContext& call,
+                                       const cluster::Query& query) override {
     if (fail) return *fail;
+    levels.push_back(call.read_level);
     queries.push_back(query);
     std::vector<ScoredPoint> hits;
     for (const auto& [id, point] : points_) {
@@ -137,10 +140,11 @@ class FakeCollection final : public cluster::Collection {
     return cluster::SearchAnswer{std::move(hits),
                                  query.allow_partial ? missing : decltype(missing){}};
   }
-  Result<cluster::ScrollPage> scroll(const CallContext&, const std::optional<Filter>& filter,
+  Result<cluster::ScrollPage> scroll(const CallContext& call, const std::optional<Filter>& filter,
                                      const std::optional<PointId>& after, std::size_t limit,
                                      Projection projection) override {
     if (fail) return *fail;
+    levels.push_back(call.read_level);
     cluster::ScrollPage page;
     for (auto it = after ? points_.upper_bound(*after) : points_.begin(); it != points_.end();
          ++it) {
@@ -154,8 +158,10 @@ class FakeCollection final : public cluster::Collection {
     }
     return page;
   }
-  Result<std::uint64_t> count(const CallContext&, const std::optional<Filter>& filter) override {
+  Result<std::uint64_t> count(const CallContext& call,
+                              const std::optional<Filter>& filter) override {
     if (fail) return *fail;
+    levels.push_back(call.read_level);
     return static_cast<std::uint64_t>(
         std::count_if(points_.begin(), points_.end(), [&](const auto& entry) {
           return alive(entry.first) && (!filter || filter->matches(entry.second.payload));
@@ -201,6 +207,8 @@ class FakeCollection final : public cluster::Collection {
   /// What every call answers, if set.
   std::optional<Error> fail;
   std::vector<cluster::Query> queries;
+  /// At which level each read came.
+  std::vector<std::optional<ReadLevel>> levels;
   /// What searches lack that may be partial.
   std::vector<cluster::MissingShard> missing;
 

@@ -289,9 +289,10 @@ TEST_CASE("memory_search: refusals", "[service]") {
         "query: required; "
         "q: unknown field; did you mean query? (fields: query, collection, limit, filter, "
         "min_score, response_format, "
-        "max_tokens, allow_partial, cursor); "
+        "max_tokens, allow_partial, cursor, consistency); "
         "top_k: unknown field; did you mean limit? (fields: query, collection, limit, filter, "
-        "min_score, response_format, max_tokens, allow_partial, cursor)");
+        "min_score, response_format, max_tokens, allow_partial, cursor, "
+        "consistency)");
   CHECK(world.refused("memory_search", {{"query", ""}}).message ==
         "query: must have 1 to 8192 bytes, got 0");
   CHECK(world.refused("memory_search", {{"query", "a"}, {"limit", 51}}).message ==

@@ -34,16 +34,18 @@ Selection read_only() {
 const Names kReading{"collection_info", "collection_list", "memory_get",
                      "memory_search",   "vector_scroll",   "vector_search"};
 const Names kClusterReading{"cluster_get_operation", "cluster_get_shard_distribution",
-                            "cluster_list_nodes"};
+                            "cluster_list_force_promotions", "cluster_list_nodes"};
 
 TEST_CASE("selection: all but the cluster's tools unless told otherwise", "[service]") {
   auto expected = Names();
   const auto all = catalogue();
   for (const auto& operation : all.operations()) {
-    if (operation.toolset != Toolset::Cluster) expected.insert(operation.name);
+    if (!operation.name.starts_with("cluster_")) expected.insert(operation.name);
   }
   CHECK(shown_by({}) == expected);
-  CHECK(shown_by(only({Toolset::Cluster})).size() == all.operations().size() - expected.size());
+  CHECK(shown_by(only({Toolset::Recovery})) ==
+        Names{"cluster_force_promote", "cluster_list_force_promotions"});
+  CHECK(shown_by(only({Toolset::Cluster})).size() == all.operations().size() - expected.size() - 2);
 }
 
 TEST_CASE("selection: the tools of the chosen sets", "[service]") {

@@ -10,9 +10,9 @@ using namespace quiver::simulation;
 TEST_CASE("ReplicationFsm: a primary serves when its term is on disk and the grace is over",
           "[replication]") {
   Subject a;
-  a.see(record_of(1, "a", {"a"}, {"a"}), 1);
+  a.see(record_of(2, "a", {"a"}, {"a"}), 1);
   REQUIRE(a.last<PersistTerm>() != nullptr);
-  CHECK(a.last<PersistTerm>()->term == Term{1});
+  CHECK(a.last<PersistTerm>()->term == Term{2});
   a.write(1);
   CHECK(a.answered(WriteOutcome::NotServing));
   CHECK(a.fsm.role() == Role::Promoted);
@@ -23,6 +23,15 @@ TEST_CASE("ReplicationFsm: a primary serves when its term is on disk and the gra
   a.write(2);
   CHECK(a.answered(WriteOutcome::NotServing));
   a.wait(milliseconds{100});
+  CHECK(a.fsm.serving(a.now));
+}
+
+TEST_CASE("ReplicationFsm: before the first term nobody was primary: there is nothing to wait for",
+          "[replication]") {
+  Subject a;
+  a.see(record_of(1, "a", {"a"}, {"a"}), 1);
+  CHECK_FALSE(a.fsm.serving(a.now));
+  a.sync();
   CHECK(a.fsm.serving(a.now));
 }
 

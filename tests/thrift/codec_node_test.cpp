@@ -36,7 +36,8 @@ TEST_CASE("codec: copies, their positions and orders come back as they were", "[
   const std::vector<CopyName> asked{{coll, ShardId{0}, copy},
                                     {std::string(32, 'd'), ShardId{7}, {std::string(32, '2')}}};
   std::vector<wire::CopyNameRecord> sent;
-  for (const auto& record : encode_copies(asked).value()) sent.push_back(carried(record));
+  const auto encoded = encode_copies(asked);
+  for (const auto& record : encoded.value()) sent.push_back(carried(record));
   CHECK(decode_copies(sent).value() == asked);
   refused(encode_copies(std::vector<CopyName>{{"", ShardId{0}, copy}}), "collection");
   refused(encode_copies(std::vector<CopyName>{{coll, ShardId{0}, {}}}), "copy");

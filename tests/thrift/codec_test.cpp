@@ -449,6 +449,36 @@ TEST_CASE("codec: a header comes back as it was", "[thrift]") {
   refused(decode_shard_header(node, now), "collection");
 }
 
+TEST_CASE("codec: how a read is meant travels, and means the newest if nothing does", "[thrift]") {
+  const auto now = std::chrono::steady_clock::now();
+  const auto carried_terms = [&](const ReadTerms& terms) {
+    auto call = quiver::testing::shard_call();
+    call.read = terms;
+    const auto header =
+        carried(encode_header("blue", "node-1", call, &call, std::chrono::milliseconds(250)));
+    CHECK(header.__isset.read_level == (terms.level != ReadLevel::Linearizable));
+    return decode_shard_header(header, now).value().read;
+  };
+  for (const ReadTerms terms :
+       {ReadTerms{ReadLevel::Linearizable, Seq{0}}, ReadTerms{ReadLevel::Session, Seq{0}},
+        ReadTerms{ReadLevel::Session, Seq{7}},
+        ReadTerms{ReadLevel::Session, Seq{0xffff'ffff'ffff'fff0}},
+        ReadTerms{ReadLevel::Eventual, Seq{0}}}) {
+    CHECK(carried_terms(terms) == terms);
+  }
+  // A token says nothing at other levels.
+  CHECK(carried_terms({ReadLevel::Eventual, Seq{7}}) == ReadTerms{ReadLevel::Eventual, Seq{0}});
+}
+
+TEST_CASE("codec: where a write stands travels in the reply", "[thrift]") {
+  ReplyInfo info;
+  info.epoch = 12;
+  CHECK_FALSE(encode_info(info).__isset.at);
+  CHECK(decode_info(carried(encode_info(info))).at == Seq{0});
+  info.at = Seq{0xffff'ffff'ffff'fff0};
+  CHECK(decode_info(carried(encode_info(info))).at == info.at);
+}
+
 TEST_CASE("codec: headers that cannot be are refused", "[thrift]") {
   const auto now = std::chrono::steady_clock::now();
   const auto call = quiver::testing::shard_call();
@@ -476,6 +506,16 @@ TEST_CASE("codec: headers that cannot be are refused", "[thrift]") {
   SECTION("shard") {
     header.shard = GENERATE(-1, 1024);
     refused(decode_shard_header(header, now), "shard: 0 to 1023");
+  }
+  SECTION("level of a read") {
+    header.__set_read_level(GENERATE(-1, 0, 4, 257));
+    refused(decode_shard_header(header, now),
+            "read_level: 1 linearizable, 2 session or 3 eventual, got " +
+                std::to_string(header.read_level));
+  }
+  SECTION("token without a session") {
+    header.__set_read_token(1);
+    refused(decode_shard_header(header, now), "read_token: only with read_level 2, session");
   }
 }
 

@@ -94,7 +94,7 @@ TEST_CASE("NodeServer: those who cannot say who they are are refused", "[thrift]
     CHECK(stranger.hello_code() == code_of(ErrorCode::InvalidArgument));
   }
   SECTION("no known purpose") {
-    stranger.hello.purpose = GENERATE(0, 6);
+    stranger.hello.purpose = GENERATE(0, static_cast<int>(thrift::kPurposes) + 1);
     CHECK(stranger.hello_code() == code_of(ErrorCode::InvalidArgument));
   }
   SECTION("a short nonce") {

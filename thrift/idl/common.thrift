@@ -26,12 +26,18 @@ struct CallHeader {
   8: optional binary request_id
   9: optional string trace_id
   10: optional string copy
+  // quiver::ReadLevel; absent: linearizable.
+  11: optional i32 read_level
+  // Seq of the last write that a session read must see.
+  12: optional i64 read_token
 }
 
 // First field of every reply.
 struct ReplyHeader {
   1: i64 epoch
   2: i64 term
+  // Seq at which a write stands in the log of a shard with several copies, at least.
+  3: optional i64 at
 }
 
 exception QuiverError {

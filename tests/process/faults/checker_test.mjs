@@ -124,7 +124,10 @@ test('records of shards that must not be', async () => {
   const record = (revision, term, primary, inSync = [primary], copies = { a: {}, b: {} }) => ({
     key: '/quiver/q/shards/c/0',
     revision,
-    value: JSON.stringify({ term, primary, in_sync: inSync, copies }),
+    term,
+    primary,
+    in_sync: inSync,
+    copies,
   });
   for (const [records, found] of [
     [[record(1, 1, 'a'), record(2, 1, 'a', ['a', 'b']), record(3, 2, 'b')], []],

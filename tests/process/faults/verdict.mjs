@@ -48,7 +48,7 @@ export async function recall(servers, values, { seed = 1, queries = 50 } = {}) {
       .sort((a, b) => a.far - b.far)
       .slice(0, limit);
     const server = servers[i % servers.length];
-    const asked = { collection, vector, limit, include_vector: true };
+    const asked = { collection, vector, limit, include_vector: true, consistency: 'linearizable' };
     const { hits } = await ask(server, 'vector_search', asked);
     for (const hit of hits) {
       const own = vectorOf(values.get(hit.id));
