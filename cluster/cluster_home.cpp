@@ -14,6 +14,8 @@ constexpr std::size_t kFanOutThreads = 32;
 // What failed is tried again, though nothing has changed.
 constexpr std::chrono::seconds kTidyEvery{30};
 constexpr std::chrono::seconds kTidyTime{60};
+// A hand-over takes two round trips and a change of the record.
+constexpr std::chrono::milliseconds kResignTime{2'000};
 constexpr const char* kReadsOnly =
     "this server was started while the coordination store could not be reached: it refuses writes "
     "until it has reached it, since only the store knows what has changed meanwhile";
@@ -211,6 +213,11 @@ void ClusterHome::follow() {
 Status ClusterHome::remove_files(const std::string& collection_id) {
   copy_host_.forget_collection(collection_id);
   return host_.drop_collection(collection_id);
+}
+
+void ClusterHome::leave_shards() {
+  copy_host_.resign(kResignTime);
+  copy_host_.close();
 }
 
 void ClusterHome::close() {

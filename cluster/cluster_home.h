@@ -109,6 +109,9 @@ class ClusterHome {
 
   /// Lets the follower look again.
   void tidy_soon();
+  /// Ends the part of this server in shards with several copies, while other servers still reach
+  /// it.
+  void leave_shards();
   /// Ends its threads; waits for the calls that run, writes index snapshots and closes all copies.
   void close();
 

@@ -368,6 +368,7 @@ void ClusterNode::close() {
     const MutexLock lock(mutex_);
     home = std::move(home_);
   }
+  if (home) home->leave_shards();
   if (server_ && !server_->stop(kDrainTime)) QV_LOG_WARN("calls_cut_at_stop");
   if (service_) service_->close();
   if (membership_) {

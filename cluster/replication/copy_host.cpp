@@ -13,6 +13,7 @@ constexpr std::chrono::seconds kLookEvery{1};
 // Expired points that one write takes: keeps its log entry small.
 constexpr std::size_t kPurgePointsMax = 1000;
 constexpr std::chrono::milliseconds kPurgePatience{100};
+constexpr std::chrono::milliseconds kResignPoll{10};
 // The record that names a copy is written behind it, and names it from its first revision on.
 constexpr Revision kBornWithShard{1};
 
@@ -85,6 +86,36 @@ void CopyHost::changed() {
   const MutexLock lock(mutex_);
   moved_ = true;
   wake_.notify_all();
+}
+
+std::optional<CopyId> CopyHost::heir_of(const ReplicatedCopy& copy,
+                                        const CopyStatus& status) const {
+  const auto view = parts_.views.current();
+  for (const auto& id : status.record.in_sync) {
+    const auto place = status.record.copies.find(id);
+    if (id == copy.id() || place == status.record.copies.end()) continue;
+    const auto* const node = view->find_node(place->second.node);
+    if (node != nullptr && node->alive) return id;
+  }
+  return std::nullopt;
+}
+
+void CopyHost::resign(std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  std::set<CopyId> asked;
+  while (true) {
+    bool leads = false;
+    for (const auto& copy : open_copies()) {
+      const auto status = copy->status();
+      if (status.role != Role::Primary) continue;
+      const auto heir = heir_of(*copy, status);
+      if (!heir) continue;
+      leads = true;
+      if (asked.insert(copy->id()).second) copy->hand_off(*heir);
+    }
+    if (!leads || std::chrono::steady_clock::now() >= until) return;
+    std::this_thread::sleep_for(kResignPoll);
+  }
 }
 
 void CopyHost::close() {

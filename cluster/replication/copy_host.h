@@ -68,7 +68,11 @@ class CopyHost final : public CopyDesk {
   Status start();
   /// The view has changed. Does not block.
   void changed();
-  /// Answers all who wait, and closes all copies. Later calls are refused.
+  /// Gives the roles of primaries here to copies in sync on servers that are up; waits for that,
+  /// but no longer than `patience`.
+  void resign(std::chrono::milliseconds patience);
+  /// Answers all who wait, and closes all copies. Later calls are refused. To be called while
+  /// answers of other servers still arrive: a primary that hears none takes its copies for dead.
   void close();
 
   /// Makes an empty copy of a shard whose record is about to name it. Of one that is here, nothing.
@@ -136,6 +140,8 @@ class CopyHost final : public CopyDesk {
   /// Waits until nobody uses it.
   void shut(const Hosting& hosted);
   static thrift::CopyPosition position_of(const Hosted& hosted);
+  /// Another copy that could lead; nothing if there is none.
+  std::optional<CopyId> heir_of(const ReplicatedCopy& copy, const CopyStatus& status) const;
   Hosting take(const storage::ShardPlace& place);
   void retire(const storage::ShardPlace& place);
   std::vector<std::shared_ptr<ReplicatedCopy>> open_copies() const;

@@ -14,8 +14,8 @@ import { tempDir, until } from './support.mjs';
 const logLines = 25;
 
 /// A cluster and, in it, the collection that Clients write, with `replicas` copies of each of
-/// `shards`. Beside what dev() gives, each of `nodes` has kill(), start(), joined() and story(): all
-/// that it has logged.
+/// `shards`. Beside what dev() gives, each of `nodes` has kill(), end(), start(), joined() and
+/// story(): all that it has logged.
 export async function replicated(t, { replicas, shards = 3, servers = 3 }) {
   const programs = [];
   // Before the hooks of dev() and of serve(): what was started by hand ends first.
@@ -52,6 +52,12 @@ function equip(t, cluster, node, programs) {
     }
     process.kill(node.pid, 'SIGKILL');
     await until(() => !isAlive(node.pid), `${node.label} has ended`);
+  };
+  /// As an operator ends it.
+  node.end = async () => {
+    process.kill(program?.pid ?? node.pid, 'SIGTERM');
+    if (program) assert.equal((await program.exit()).code, 0);
+    else await until(() => !isAlive(node.pid), `${node.label} has ended`);
   };
   node.start = () => {
     earlier += program?.stderr ?? '';

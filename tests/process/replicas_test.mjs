@@ -105,6 +105,28 @@ test('the server of a primary dies under writes and returns', { timeout }, async
   await allIsRight(t, { servers: nodes }, clients, `seed ${seed}`);
 });
 
+test('each server is told to end under writes and returns', { timeout }, async (t) => {
+  const cluster = await replicated(t, { replicas: 3 });
+  const { nodes } = cluster;
+  const clients = new Clients(nodes, small);
+  clients.start(3);
+  await clients.more(100);
+  for (const node of nodes) {
+    const others = nodes.filter((one) => one !== node);
+    clients.servers = others;
+    await node.end();
+    // It must not have left as the only one that has everything.
+    await takesWrites(clients, others);
+    node.start();
+    await node.joined();
+    await cluster.whole();
+    clients.servers = nodes;
+  }
+  await allUp(nodes);
+  await clients.stop();
+  await allIsRight(t, { servers: nodes }, clients, `seed ${seed}`);
+});
+
 test('all servers and etcd are killed under writes', { timeout }, async (t) => {
   const cluster = await replicated(t, { replicas: 3 });
   const { nodes, etcd } = cluster;

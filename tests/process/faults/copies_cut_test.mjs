@@ -19,7 +19,9 @@ async function begin(t, number, options = {}) {
   const cluster = await pond(t, { copies: 3, ...options });
   const records = new RecordWatch(cluster.stores);
   t.after(() => records.stop());
-  const clients = new Clients(cluster.servers, { seed: seed + number, pauseMs: 2 });
+  const clients = new Clients(cluster.servers, {
+    seed: seed + number, pauseMs: 2, keys: options.keys ?? 60,
+  });
   clients.start(6);
   await clients.more(200);
   const [name] = await placement(cluster.servers, collection);
@@ -65,7 +67,7 @@ async function resumesSomewhere(t, what, clients, servers) {
 }
 
 test('a primary is cut off from its copies', { timeout, skip: everything }, async (t) => {
-  const { cluster, clients, primary, others, finish } = await begin(t, 0);
+  const { cluster, clients, primary, others, finish } = await begin(t, 0, { keys: 20 });
   const { network } = cluster;
   // Both sides reach etcd: whoever is first there goes on, shard by shard, alone or with the other
   // one; those on the other side then cannot be served.
@@ -102,7 +104,7 @@ test('a primary is cut off from copies and etcd', { timeout, skip: everything },
 });
 
 test('what a primary sends is lost; what it is sent', { timeout, skip: everything }, async (t) => {
-  const { cluster, clients, primary, others, finish } = await begin(t, 3);
+  const { cluster, clients, primary, others, finish } = await begin(t, 3, { keys: 20 });
   const { network } = cluster;
   const [first] = others;
   for (const [what, cut] of [
