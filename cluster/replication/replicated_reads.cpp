@@ -1,20 +1,12 @@
 // Callers who read, and checkpoints.
 
-#include <algorithm>
 #include <utility>
 
+#include "cluster/replication/patience.h"
 #include "cluster/replication/replicated_copy.h"
 
 namespace quiver::cluster::replication {
 namespace {
-
-// How often a waiting reader looks whether its caller has gone away.
-constexpr std::chrono::milliseconds kCancelPoll{20};
-
-Time poll_until(const CallContext& call) {
-  const auto poll = std::chrono::steady_clock::now() + kCancelPoll;
-  return call.deadline ? std::min(poll, *call.deadline) : poll;
-}
 
 Error refusal(ReadOutcome outcome) {
   switch (outcome) {

@@ -3,20 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/replication/patience.h"
 #include "cluster/replication/replicated_copy.h"
 #include "cluster/write_resolution.h"
 #include "core/text.h"
 
 namespace quiver::cluster::replication {
 namespace {
-
-// How often a waiting writer looks whether its caller has gone away.
-constexpr std::chrono::milliseconds kCancelPoll{20};
-
-Time poll_until(const CallContext& call) {
-  const auto poll = std::chrono::steady_clock::now() + kCancelPoll;
-  return call.deadline ? std::min(poll, *call.deadline) : poll;
-}
 
 std::vector<std::uint64_t> hashes_of(const std::vector<PointId>& ids) {
   std::vector<std::uint64_t> out;

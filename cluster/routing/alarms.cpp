@@ -35,7 +35,7 @@ void Alarms::clear(Id id) {
   while (ringing_ == id) changed_.wait(mutex_);
 }
 
-void Alarms::sleep() {
+void Alarms::await_next() {
   if (waiting_.empty()) {
     asleep_until_ = Time::max();
     changed_.wait(mutex_);
@@ -51,7 +51,7 @@ void Alarms::run() {
   while (!stopping_) {
     const auto next = waiting_.begin();
     if (next == waiting_.end() || std::chrono::steady_clock::now() < next->first.first) {
-      sleep();
+      await_next();
       continue;
     }
     ringing_ = next->first.second;

@@ -32,7 +32,8 @@ class Alarms {
 
  private:
   void run();
-  void sleep() QV_REQUIRES(mutex_);
+  /// Until the next one is due, or sooner.
+  void await_next() QV_REQUIRES(mutex_);
 
   Mutex mutex_;
   CondVar changed_;
