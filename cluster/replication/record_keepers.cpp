@@ -135,6 +135,7 @@ RecordKeepers::RecordKeepers(CoordinationStore& store, ViewSource& views, const 
   for (std::size_t i = 0; i < options_.threads; ++i) {
     threads_.emplace_back([this] { work(); });
   }
+  threads_.emplace_back([this] { tell_all(); });
 }
 
 RecordKeepers::~RecordKeepers() {
@@ -149,6 +150,7 @@ void RecordKeepers::close() {
   }
   cancel_.cancel();
   wake_.notify_all();
+  look_changed_.notify_all();
   for (auto& thread : threads_) {
     if (thread.joinable()) thread.join();
   }
@@ -181,13 +183,23 @@ void RecordKeepers::forget(const std::shared_ptr<Followed>& followed) {
 }
 
 void RecordKeepers::look() {
-  std::vector<std::shared_ptr<Followed>> all;
-  {
-    const MutexLock lock(mutex_);
-    if (closed_) return;
-    all.assign(followed_.begin(), followed_.end());
+  const MutexLock lock(mutex_);
+  look_ = true;
+  look_changed_.notify_one();
+}
+
+void RecordKeepers::tell_all() {
+  while (true) {
+    std::vector<std::shared_ptr<Followed>> all;
+    {
+      const MutexLock lock(mutex_);
+      while (!look_ && !closed_) look_changed_.wait(mutex_);
+      if (closed_) return;
+      look_ = false;
+      all.assign(followed_.begin(), followed_.end());
+    }
+    for (const auto& followed : all) look_for(*followed);
   }
-  for (const auto& followed : all) look_for(*followed);
 }
 
 void RecordKeepers::look_for(Followed& followed) {

@@ -25,7 +25,9 @@ namespace quiver::cluster::replication {
 ///
 /// A bounded pool of threads asks the store. For each copy one call at a time is under way, and of
 /// what waits behind it only the newest swap and the newest read are kept; the others are not
-/// answered. So what waits is bounded by the number of copies, and these take turns.
+/// answered. So what waits is bounded by the number of copies, and these take turns. A thread of
+/// its own tells them what the view has learned, so that no news waits for a call of the store, and
+/// the view for no copy.
 ///
 /// Threads: any. `store` and `views` must outlive it.
 class RecordKeepers {
@@ -45,13 +47,12 @@ class RecordKeepers {
   /// changes: each time of a newer revision.
   ///
   /// Letting go of the keeper ends its calls, answers included: none is under way after that. Not
-  /// to be let go of inside one, nor under a lock that one takes. Calls come on threads of the pool
-  /// and of the view, one after the other, and must not block: they leave what they are told where
-  /// the copy's own thread finds it. To be let go of before this.
+  /// to be let go of inside one, nor under a lock that one takes. Calls come on threads of this,
+  /// one after the other, and must not block. To be let go of before this.
   std::unique_ptr<RecordKeeper> follow(const std::string& collection_id, ShardId shard,
                                        RecordKeeper::Seen news);
-  /// Tells all keepers what the view has learned. To be called behind every change of the view:
-  /// ViewSource::on_change().
+  /// Has all keepers told what the view has learned. To be called behind every change of the view:
+  /// ViewSource::on_change(). Does not block.
   void look();
   /// Ends the threads: what has not begun is not answered, nor is anything later.
   void close();
@@ -63,6 +64,7 @@ class RecordKeepers {
   void queue(const std::shared_ptr<Followed>& followed) QV_REQUIRES(mutex_);
   void forget(const std::shared_ptr<Followed>& followed);
   void work();
+  void tell_all();
   void look_for(Followed& followed);
   CallContext call() const;
 
@@ -76,6 +78,9 @@ class RecordKeepers {
   std::set<std::shared_ptr<Followed>> followed_ QV_GUARDED_BY(mutex_);
   /// Those that want something, and that no thread works for.
   std::deque<std::shared_ptr<Followed>> waiting_ QV_GUARDED_BY(mutex_);
+  /// The view has changed since they were told.
+  bool look_ QV_GUARDED_BY(mutex_) = false;
+  CondVar look_changed_;
   bool closed_ QV_GUARDED_BY(mutex_) = false;
   /// Joined by close().
   std::vector<std::thread> threads_;

@@ -2,6 +2,7 @@
 // which outcome, and that nobody waits for a store that hangs.
 
 #include <atomic>
+#include <future>
 #include <map>
 #include <thread>
 
@@ -210,6 +211,26 @@ TEST_CASE("Record keeper: copies take turns on a bounded pool", "[cluster][repli
   for (auto& probe : probes) CHECK(probe->answer(1).outcome == SwapOutcome::Done);
   CHECK(bench.moody->most() == 2);
   CHECK(bench.moody->calls() == 50);
+}
+
+TEST_CASE("Record keeper: the view waits for nobody who is told", "[cluster][replication]") {
+  Bench bench;
+  std::promise<void> free;
+  auto freed = free.get_future().share();
+  std::promise<void> entered;
+  std::atomic<int> told{0};
+  std::atomic<bool> waited{false};
+  auto slow = bench.keepers->follow(kDocs, ShardId{0}, [&](replication::RecordSeen) {
+    if (told++ > 0) return;
+    entered.set_value();
+    waited = freed.wait_for(std::chrono::seconds(20)) == std::future_status::timeout;
+  });
+  entered.get_future().wait();
+  bench.keepers->look();
+  free.set_value();
+  // Ends behind what it is told.
+  slow.reset();
+  CHECK_FALSE(waited);
 }
 
 TEST_CASE("Record keeper: behind its end nothing is told", "[cluster][replication]") {
