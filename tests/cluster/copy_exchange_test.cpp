@@ -6,25 +6,16 @@
 
 #include "cluster/replication/message_codec.h"
 #include "tests/cluster/copies_world.h"
+#include "tests/cluster/silent_node.h"
 #include "thrift/client_pool.h"
 #include "thrift/server.h"
 
 namespace quiver::cluster::replication::test {
 namespace {
 
-Error not_here() {
-  return {ErrorCode::FailedPrecondition, "not of this test"};
-}
-
-/// Gives the calls of copies to the exchange; all others are refused.
-class CopyCalls : public thrift::NodeHandler {
+/// Gives the calls of copies to the exchange.
+class CopyCalls final : public cluster::testing::SilentNode {
  public:
-  template <typename T>
-  using Reply = thrift::Reply<T>;
-  using Answered = thrift::Answered;
-  using ShardCall = thrift::ShardCall;
-  using NodeCall = thrift::NodeCall;
-
   std::atomic<CopyExchange*> exchange{nullptr};
   std::atomic<bool> refuses_chunks{false};
 
@@ -36,45 +27,12 @@ class CopyCalls : public thrift::NodeHandler {
     return exchange.load()->offer_snapshot(call, offer);
   }
   Reply<std::string> read_chunk(const ShardCall& call, const thrift::ChunkCall& chunk) override {
-    if (refuses_chunks) return not_here();
+    if (refuses_chunks) return silence();
     return exchange.load()->read_chunk(call, chunk);
   }
   Answered end_checkpoint(const ShardCall& call, const std::string& checkpoint) override {
     return exchange.load()->end_checkpoint(call, checkpoint);
   }
-
-  Reply<std::vector<ScoredPoint>> search(const ShardCall&, const thrift::SearchCall&) override {
-    return not_here();
-  }
-  Reply<std::vector<Point>> get(const ShardCall&, const thrift::GetCall&) override {
-    return not_here();
-  }
-  Reply<std::vector<Point>> scroll(const ShardCall&, const thrift::ScrollCall&) override {
-    return not_here();
-  }
-  Reply<std::uint64_t> count(const ShardCall&, const std::optional<Filter>&) override {
-    return not_here();
-  }
-  Reply<std::vector<thrift::FieldCount>> fields(const ShardCall&, std::size_t) override {
-    return not_here();
-  }
-  Reply<thrift::ShardCounts> stats(const ShardCall&) override { return not_here(); }
-  Reply<MutationResult> write(const ShardCall&, const WriteRequest&) override { return not_here(); }
-  Answered create_shard(const ShardCall&, const CollectionSpec&) override { return not_here(); }
-  Answered drop_shard(const ShardCall&) override { return not_here(); }
-  Reply<thrift::Checkpoint> begin_checkpoint(const ShardCall&) override { return not_here(); }
-  Reply<LogPosition> hold_writes(const ShardCall&, std::chrono::milliseconds) override {
-    return not_here();
-  }
-  Answered release_writes(const ShardCall&) override { return not_here(); }
-  Answered hand_over(const ShardCall&, const thrift::HandOverCall&) override { return not_here(); }
-  Reply<thrift::Welcome> join(const NodeCall&, const thrift::JoinCall&) override {
-    return not_here();
-  }
-  Reply<thrift::HeartbeatEcho> ping(const NodeCall&, const thrift::Heartbeat&) override {
-    return not_here();
-  }
-  Reply<thrift::NodeStatus> status(const NodeCall&) override { return not_here(); }
 };
 
 thrift::Security with_token() {
@@ -303,7 +261,7 @@ TEST_CASE("exchange: parcels for nobody, from strangers, or without sense are an
 
 TEST_CASE("link: what is superseded or finds no room is dropped, and a lost peer holds nobody up",
           "[replication]") {
-  struct Peer final : CopyCalls {
+  struct Peer final : cluster::testing::SilentNode {
     std::mutex mutex;
     std::condition_variable changed;
     bool open = false;

@@ -19,6 +19,7 @@
 #include "cluster/view/keys.h"
 #include "cluster/view/view_source.h"
 #include "core/collection_spec.h"
+#include "tests/cluster/silent_node.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -26,14 +27,8 @@
 namespace quiver::cluster::testing {
 
 /// Answers what is asked of copies that replicate, and nothing else.
-class CopyServer : public thrift::NodeHandler {
+class CopyServer final : public SilentNode {
  public:
-  template <typename T>
-  using Reply = thrift::Reply<T>;
-  using Answered = thrift::Answered;
-  using ShardCall = thrift::ShardCall;
-  using NodeCall = thrift::NodeCall;
-
   void says(const CopyId& copy, const thrift::CopyPosition& position) {
     const std::lock_guard lock(mutex_);
     said_[copy] = position;
@@ -67,46 +62,7 @@ class CopyServer : public thrift::NodeHandler {
     return Done{};
   }
 
-  Reply<std::vector<ScoredPoint>> search(const ShardCall&, const thrift::SearchCall&) override {
-    return silence();
-  }
-  Reply<std::vector<Point>> get(const ShardCall&, const thrift::GetCall&) override {
-    return silence();
-  }
-  Reply<std::vector<Point>> scroll(const ShardCall&, const thrift::ScrollCall&) override {
-    return silence();
-  }
-  Reply<std::uint64_t> count(const ShardCall&, const std::optional<Filter>&) override {
-    return silence();
-  }
-  Reply<std::vector<thrift::FieldCount>> fields(const ShardCall&, std::size_t) override {
-    return silence();
-  }
-  Reply<thrift::ShardCounts> stats(const ShardCall&) override { return silence(); }
-  Reply<MutationResult> write(const ShardCall&, const WriteRequest&) override { return silence(); }
-  Answered create_shard(const ShardCall&, const CollectionSpec&) override { return silence(); }
-  Answered drop_shard(const ShardCall&) override { return silence(); }
-  Reply<thrift::Checkpoint> begin_checkpoint(const ShardCall&) override { return silence(); }
-  Reply<std::string> read_chunk(const ShardCall&, const thrift::ChunkCall&) override {
-    return silence();
-  }
-  Answered end_checkpoint(const ShardCall&, const std::string&) override { return silence(); }
-  Reply<LogPosition> hold_writes(const ShardCall&, std::chrono::milliseconds) override {
-    return silence();
-  }
-  Answered release_writes(const ShardCall&) override { return silence(); }
-  Answered hand_over(const ShardCall&, const thrift::HandOverCall&) override { return silence(); }
-  Reply<thrift::Welcome> join(const NodeCall&, const thrift::JoinCall&) override {
-    return silence();
-  }
-  Reply<thrift::HeartbeatEcho> ping(const NodeCall&, const thrift::Heartbeat&) override {
-    return silence();
-  }
-  Reply<thrift::NodeStatus> status(const NodeCall&) override { return silence(); }
-
  private:
-  static Error silence() { return {ErrorCode::Unavailable, "no answer"}; }
-
   mutable std::mutex mutex_;
   bool silent_ = false;
   std::map<CopyId, thrift::CopyPosition> said_;

@@ -7,6 +7,7 @@
 #include "cluster/migration/checkpoint_files.h"
 #include "cluster/migration/receiver.h"
 #include "tests/cluster/move_world.h"
+#include "tests/cluster/silent_node.h"
 
 namespace quiver::cluster {
 namespace {
@@ -347,14 +348,8 @@ TEST_CASE("CheckpointFiles: names lead to files of the checkpoint only", "[clust
 }
 
 /// A source that gives out one file, and does with chunks what a test wants.
-class OneFile final : public thrift::NodeHandler {
+class OneFile final : public testing::SilentNode {
  public:
-  using NodeCall = thrift::NodeCall;
-  using ShardCall = thrift::ShardCall;
-  template <typename T>
-  using Reply = thrift::Reply<T>;
-  static Error none() { return {ErrorCode::Internal, "not asked here"}; }
-
   std::function<Result<std::string>(const thrift::ChunkCall&)> chunk;
   thrift::Checkpoint checkpoint{"cp", {{"a", 3}, {"d/b", 5}, {"empty", 0}}, {}};
   int chunks = 0;
@@ -368,35 +363,6 @@ class OneFile final : public thrift::NodeHandler {
   Reply<LogPosition> hold_writes(const ShardCall&, std::chrono::milliseconds) override {
     return LogPosition{};
   }
-  Reply<std::vector<ScoredPoint>> search(const ShardCall&, const thrift::SearchCall&) override {
-    return none();
-  }
-  Reply<std::vector<Point>> get(const ShardCall&, const thrift::GetCall&) override {
-    return none();
-  }
-  Reply<std::vector<Point>> scroll(const ShardCall&, const thrift::ScrollCall&) override {
-    return none();
-  }
-  Reply<std::uint64_t> count(const ShardCall&, const std::optional<Filter>&) override {
-    return none();
-  }
-  Reply<std::vector<thrift::FieldCount>> fields(const ShardCall&, std::size_t) override {
-    return none();
-  }
-  Reply<thrift::ShardCounts> stats(const ShardCall&) override { return none(); }
-  Reply<MutationResult> write(const ShardCall&, const WriteRequest&) override { return none(); }
-  thrift::Answered create_shard(const ShardCall&, const CollectionSpec&) override { return none(); }
-  thrift::Answered drop_shard(const ShardCall&) override { return none(); }
-  thrift::Answered end_checkpoint(const ShardCall&, const std::string&) override { return none(); }
-  thrift::Answered release_writes(const ShardCall&) override { return none(); }
-  thrift::Answered hand_over(const ShardCall&, const thrift::HandOverCall&) override {
-    return none();
-  }
-  Reply<thrift::Welcome> join(const NodeCall&, const thrift::JoinCall&) override { return none(); }
-  Reply<thrift::HeartbeatEcho> ping(const NodeCall&, const thrift::Heartbeat&) override {
-    return none();
-  }
-  Reply<thrift::NodeStatus> status(const NodeCall&) override { return none(); }
 };
 
 struct Receiving {
