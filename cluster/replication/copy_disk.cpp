@@ -60,13 +60,11 @@ Status CopyDisk::adopt(std::unique_ptr<storage::Shard> shard) {
   if (place_.wrap) shard = place_.wrap(std::move(shard));
   open_ = shard.get();
   log_first_ = open_->log_first();
-  closing_ = std::make_shared<Closing>();
+  ending_ = std::make_shared<Ending>();
   std::shared_ptr<storage::Shard> shared(shard.release(),
-                                         [closing = closing_](storage::Shard* closed) {
+                                         [ending = ending_](storage::Shard* closed) {
                                            delete closed;
-                                           const MutexLock lock(closing->mutex);
-                                           closing->closed = true;
-                                           closing->changed.notify_all();
+                                           ending->end();
                                          });
   const MutexLock lock(mutex_);
   shard_ = std::move(shared);
@@ -74,7 +72,7 @@ Status CopyDisk::adopt(std::unique_ptr<storage::Shard> shard) {
 }
 
 void CopyDisk::end_shard() {
-  if (closing_ == nullptr) return;
+  if (ending_ == nullptr) return;
   std::shared_ptr<storage::Shard> mine;
   {
     const MutexLock lock(mutex_);
@@ -82,8 +80,7 @@ void CopyDisk::end_shard() {
   }
   mine.reset();
   open_ = nullptr;
-  const MutexLock lock(closing_->mutex);
-  while (!closing_->closed) closing_->changed.wait(closing_->mutex);
+  ending_->await();
 }
 
 Status CopyDisk::load() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cluster/replication/actions.h"
+#include "cluster/replication/ending.h"
 #include "cluster/replication/parcel.h"
 #include "cluster/replication/work_pool.h"
 #include "core/mutation.h"
@@ -115,13 +116,6 @@ class CopyDisk {
     std::variant<Persist, Append, Truncate, Install, Call> what;
     Ticket ticket{0};
   };
-  /// Tells when a shard that readers may hold has been closed.
-  struct Closing {
-    Mutex mutex;
-    CondVar changed;
-    bool closed QV_GUARDED_BY(mutex) = false;
-  };
-
   CopyDisk(const Place& place, WorkPool& pool) : place_(place), strand_(pool) {}
 
   Status load();
@@ -146,7 +140,8 @@ class CopyDisk {
 
   // Of the strand.
   storage::Shard* open_ = nullptr;
-  std::shared_ptr<Closing> closing_;
+  /// Of the shard, which readers may hold.
+  std::shared_ptr<Ending> ending_;
   Term seen_{0};
   std::uint64_t born_ = 0;
   History history_;

@@ -13,7 +13,6 @@ constexpr std::chrono::seconds kLookEvery{1};
 // Expired points that one write takes: keeps its log entry small.
 constexpr std::size_t kPurgePointsMax = 1000;
 constexpr std::chrono::milliseconds kPurgePatience{100};
-constexpr std::chrono::milliseconds kResignPoll{10};
 // The record that names a copy is written behind it, and names it from its first revision on.
 constexpr Revision kBornWithShard{1};
 
@@ -65,11 +64,13 @@ CopyHost::~CopyHost() {
 
 Status CopyHost::start() {
   QV_CHECK(options_.copy.rules.check());
+  if (exchange() != nullptr) return Done{};
+  QV_TRY(std::shared_ptr<CopyExchange> ways,
+         CopyExchange::open({parts_.peer, parts_.shards, parts_.self, parts_.outgoing},
+                            options_.exchange));
   const MutexLock lock(mutex_);
   if (closed_) return stopping();
-  if (exchange_ != nullptr) return Done{};
-  QV_TRY(exchange_, CopyExchange::open({parts_.peer, parts_.shards, parts_.self, parts_.outgoing},
-                                       options_.exchange));
+  exchange_ = std::move(ways);
   ticker_.add(exchange_);
   moved_ = true;
   thread_ = std::thread([this] { work(); });
@@ -83,8 +84,13 @@ std::shared_ptr<CopyExchange> CopyHost::exchange() const {
 
 void CopyHost::changed() {
   keepers_.look();
+  copy_changed();
+}
+
+void CopyHost::copy_changed() {
   const MutexLock lock(mutex_);
   moved_ = true;
+  ++changes_;
   wake_.notify_all();
 }
 
@@ -102,20 +108,32 @@ std::optional<CopyId> CopyHost::heir_of(const ReplicatedCopy& copy,
 
 void CopyHost::resign(std::chrono::milliseconds patience) {
   const auto until = std::chrono::steady_clock::now() + patience;
-  std::set<CopyId> asked;
   while (true) {
-    bool leads = false;
-    for (const auto& copy : open_copies()) {
-      const auto status = copy->status();
-      if (status.role != Role::Primary) continue;
-      const auto heir = heir_of(*copy, status);
-      if (!heir) continue;
-      leads = true;
-      if (asked.insert(copy->id()).second) copy->hand_off(*heir);
+    std::uint64_t seen = 0;
+    {
+      const MutexLock lock(mutex_);
+      seen = changes_;
     }
-    if (!leads || std::chrono::steady_clock::now() >= until) return;
-    std::this_thread::sleep_for(kResignPoll);
+    // Also those that were asked before: they may have had something else to do.
+    if (!ask_heirs()) return;
+    const MutexLock lock(mutex_);
+    while (changes_ == seen && wake_.wait_until(mutex_, until)) {
+    }
+    if (changes_ == seen || std::chrono::steady_clock::now() >= until) return;
   }
+}
+
+bool CopyHost::ask_heirs() {
+  bool any = false;
+  for (const auto& copy : open_copies()) {
+    const auto status = copy->status();
+    if (status.role != Role::Primary) continue;
+    const auto heir = heir_of(*copy, status);
+    if (!heir) continue;
+    any = true;
+    copy->hand_off(*heir);
+  }
+  return any;
 }
 
 void CopyHost::close() {
@@ -150,7 +168,10 @@ void CopyHost::work() {
     close_failed();
     // What failed is tried again, though nothing has changed.
     reconcile();
+    const auto now = std::chrono::steady_clock::now();
+    if (now < purge_due_) continue;
     purge_expired();
+    purge_due_ = now + kLookEvery;
   }
 }
 
@@ -181,31 +202,30 @@ void CopyHost::reconcile() {
                   [&](const auto& id) { return !view->collections_by_id.contains(id); });
   }
   remove_retired();
-  const auto should = wanted(*view);
-  {
-    const MutexLock lock(mutex_);
-    const auto is_open = [&](const auto& one) QV_REQUIRES(mutex_) {
-      const auto found = hosted_.find(one.first);
-      return found != hosted_.end() && found->second->copy != nullptr;
-    };
-    if (complete_ && hosted_.size() == should.size() &&
-        std::all_of(should.begin(), should.end(), is_open)) {
-      return;
-    }
-  }
-  const auto stored = parts_.shards.copies();
-  if (!stored.ok()) {
-    QV_LOG_WARN("copies_not_listed error=\"{}\" remedy=retried", stored.error().message);
-    return;
-  }
-  open_all(due(*view, should, {stored->begin(), stored->end()}));
+  if (!list_stored()) return;
+  open_all(due(*view, wanted(*view)));
   const MutexLock lock(mutex_);
   complete_ = true;
 }
 
+bool CopyHost::list_stored() {
+  {
+    const MutexLock lock(mutex_);
+    if (listed_) return true;
+  }
+  const auto stored = parts_.shards.copies();
+  if (!stored.ok()) {
+    QV_LOG_WARN("copies_not_listed error=\"{}\" remedy=retried", stored.error().message);
+    return false;
+  }
+  const MutexLock lock(mutex_);
+  stored_.insert(stored->begin(), stored->end());
+  listed_ = true;
+  return true;
+}
+
 std::vector<CopyHost::Due> CopyHost::due(const ClusterView& view,
-                                         const std::map<storage::ShardPlace, Wanted>& wanted,
-                                         const std::set<storage::ShardPlace>& on_disk) {
+                                         const std::map<storage::ShardPlace, Wanted>& wanted) {
   std::vector<Due> out;
   const auto now = std::chrono::steady_clock::now();
   const MutexLock lock(mutex_);
@@ -217,11 +237,11 @@ std::vector<CopyHost::Due> CopyHost::due(const ClusterView& view,
   };
   for (const auto& [place, how] : wanted) {
     // Without its files a copy that others count on is lost; an empty one would pass for it.
-    const bool there = on_disk.contains(place);
+    const bool there = stored_.contains(place);
     if ((there || how.fresh) && is_due(place)) out.push_back({place, how.collection, there});
   }
   // Those that no record names find out by themselves whether it is theirs that is outdated.
-  for (const auto& place : on_disk) {
+  for (const auto& place : stored_) {
     const auto found = view.collections_by_id.find(place.collection);
     if (found == view.collections_by_id.end() || wanted.contains(place)) continue;
     const auto& spec = found->second->spec;
@@ -268,7 +288,7 @@ void CopyHost::open_copy(const Due& due) {
       if (!seen || !seen->state.copies.contains(place.copy)) {
         return Error{ErrorCode::Unavailable, "the shard's record has changed"};
       }
-      QV_CHECK(CopyDisk::make({parts_.shards, spec, place.shard, place.copy}, seen->revision));
+      QV_CHECK(make_files(place, spec, seen->revision));
     }
     return try_open(place, spec);
   }();
@@ -279,6 +299,18 @@ void CopyHost::open_copy(const Due& due) {
     note_failure(due, opened.error());
   }
   end_opening(place);
+}
+
+CopyDisk::Place CopyHost::disk_place(const storage::ShardPlace& place, const CollectionSpec& spec) {
+  return {parts_.shards, spec, place.shard, place.copy, parts_.wrap};
+}
+
+Status CopyHost::make_files(const storage::ShardPlace& place, const CollectionSpec& spec,
+                            Revision born) {
+  auto made = CopyDisk::make(disk_place(place, spec), born);
+  const MutexLock lock(mutex_);
+  if (made.ok()) stored_.insert(place);
+  return made;
 }
 
 void CopyHost::note_failure(const Due& due, const Error& why) {
@@ -305,10 +337,15 @@ Result<CopyHost::Hosting> CopyHost::try_open(const storage::ShardPlace& place,
   hosted->keeper =
       keepers_.follow(place.collection, place.shard,
                       [news = hosted->news](const RecordSeen& seen) { news->tell(seen); });
-  const ReplicatedCopy::Parts parts{pool_, *ways, *hosted->keeper, rules_,
-                                    [this, place] { retire(place); }};
-  QV_TRY(hosted->copy, ReplicatedCopy::open({parts_.shards, spec, place.shard, place.copy}, parts,
-                                            options_.copy));
+  hosted->ending = std::make_shared<Ending>();
+  const ReplicatedCopy::Parts parts{pool_,
+                                    *ways,
+                                    *hosted->keeper,
+                                    rules_,
+                                    [this, place] { retire(place); },
+                                    [this] { copy_changed(); },
+                                    hosted->ending};
+  QV_TRY(hosted->copy, ReplicatedCopy::open(disk_place(place, spec), parts, options_.copy));
   hosted->news->begin(hosted->copy);
   ways->add(hosted->copy);
   ticker_.add(hosted->copy);
@@ -329,6 +366,10 @@ void CopyHost::remove_retired() {
 void CopyHost::remove(const storage::ShardPlace& place, const char* why) {
   if (const auto hosted = take(place)) shut(hosted);
   auto buried = parts_.shards.bury(place);
+  if (buried.ok()) {
+    const MutexLock lock(mutex_);
+    stored_.erase(place);
+  }
   if (buried.ok()) buried = parts_.shards.sweep();
   if (buried.ok()) {
     QV_LOG_INFO("copy_removed {} why=\"{}\"", named(place), why);
@@ -357,9 +398,8 @@ void CopyHost::shut(const Hosting& hosted) {
   exchange()->remove(hosted->copy->id());
   hosted->copy->close();
   // Those who use it were told; its keeper must outlive it.
-  const std::weak_ptr<ReplicatedCopy> last = hosted->copy;
   hosted->copy.reset();
-  while (!last.expired()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  hosted->ending->await();
   hosted->keeper.reset();
 }
 
@@ -393,6 +433,7 @@ void CopyHost::forget_collection(const std::string& collection_id) {
     const MutexLock lock(mutex_);
     forgotten_.insert(collection_id);
     while (std::any_of(opening_.begin(), opening_.end(), is_mine)) wake_.wait(mutex_);
+    std::erase_if(stored_, is_mine);
     for (auto it = hosted_.begin(); it != hosted_.end();) {
       if (!is_mine(it->first)) {
         ++it;
@@ -419,8 +460,7 @@ Status CopyHost::make(const CollectionSpec& spec, ShardId shard, const CopyId& c
   }
   if (!begin_opening(place)) return stopping();
   const bool open = find(place).ok();
-  auto made =
-      open ? Status(Done{}) : CopyDisk::make({parts_.shards, spec, shard, copy}, kBornWithShard);
+  auto made = open ? Status(Done{}) : make_files(place, spec, kBornWithShard);
   end_opening(place);
   return made;
 }
@@ -450,8 +490,6 @@ std::optional<CopyHost::Known> CopyHost::known(const storage::ShardPlace& place)
 
 Result<std::vector<thrift::CopyPosition>> CopyHost::positions(
     std::span<const thrift::CopyName> copies) {
-  // What is on the disk, and not open yet, is not absent.
-  QV_TRY(const auto stored, parts_.shards.copies());
   std::vector<thrift::CopyPosition> out;
   const Error opening{ErrorCode::Unavailable, "this server is opening its copies; try again"};
   const MutexLock lock(mutex_);
@@ -461,7 +499,8 @@ Result<std::vector<thrift::CopyPosition>> CopyHost::positions(
     const auto found = hosted_.find(place);
     if (found != hosted_.end()) {
       out.push_back(position_of(*found->second));
-    } else if (std::binary_search(stored.begin(), stored.end(), place)) {
+    } else if (stored_.contains(place)) {
+      // What is on the disk, and not open yet, is not absent.
       return opening;
     } else {
       out.push_back({thrift::CopyCondition::Absent, false, false, Term{0}, {}, Seq{0}});

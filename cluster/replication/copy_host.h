@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -54,6 +55,8 @@ class CopyHost final : public CopyDesk {
     /// As CopyExchange::Parts.
     std::function<Result<std::shared_ptr<thrift::NodeHandler>>(const NodeId&)> peer;
     std::filesystem::path outgoing;
+    /// May be empty.
+    WrapShard wrap = {};
   };
 
   /// Opens no copy yet.
@@ -61,7 +64,8 @@ class CopyHost final : public CopyDesk {
   /// close().
   ~CopyHost() override;
 
-  /// Begins to open copies: once this process has shown that it is this server. Again: nothing.
+  /// Begins to open copies: once this process has shown that it is this server. Again: nothing. One
+  /// call at a time.
   ///
   /// Errors: those of CopyExchange::open(); InvalidArgument from ReplicationOptions::check();
   /// Unavailable after close().
@@ -105,6 +109,8 @@ class CopyHost final : public CopyDesk {
     std::unique_ptr<RecordKeeper> keeper;
     /// Null: it could not be opened.
     std::shared_ptr<ReplicatedCopy> copy;
+    /// Of `copy`, which callers may hold.
+    std::shared_ptr<Ending> ending;
     std::shared_ptr<News> news;
     Error why{ErrorCode::Unavailable, "it is being opened"};
     Time again;
@@ -118,6 +124,8 @@ class CopyHost final : public CopyDesk {
   void work();
   /// One look at the view: what is to be opened, made or removed.
   void reconcile();
+  /// Whether it is known what is on the disk.
+  bool list_stored();
   std::map<storage::ShardPlace, Wanted> wanted(const ClusterView& view) const;
   /// A copy to be opened, and made before that if it has no files.
   struct Due {
@@ -125,8 +133,11 @@ class CopyHost final : public CopyDesk {
     const CollectionView* collection;
     bool on_disk = true;
   };
-  std::vector<Due> due(const ClusterView& view, const std::map<storage::ShardPlace, Wanted>& wanted,
-                       const std::set<storage::ShardPlace>& on_disk);
+  std::vector<Due> due(const ClusterView& view,
+                       const std::map<storage::ShardPlace, Wanted>& wanted);
+  CopyDisk::Place disk_place(const storage::ShardPlace& place, const CollectionSpec& spec);
+  /// Makes the files of a copy that the record names.
+  Status make_files(const storage::ShardPlace& place, const CollectionSpec& spec, Revision born);
   void open_all(const std::vector<Due>& due);
   void open_copy(const Due& due);
   /// Of a copy that cannot be opened.
@@ -139,6 +150,10 @@ class CopyHost final : public CopyDesk {
   void close_failed();
   /// Waits until nobody uses it.
   void shut(const Hosting& hosted);
+  /// Its role or its record.
+  void copy_changed();
+  /// Asks primaries here to hand over, if there is whom to. Whether there are any.
+  bool ask_heirs();
   static thrift::CopyPosition position_of(const Hosted& hosted);
   /// Another copy that could lead; nothing if there is none.
   std::optional<CopyId> heir_of(const ReplicatedCopy& copy, const CopyStatus& status) const;
@@ -161,9 +176,14 @@ class CopyHost final : public CopyDesk {
   mutable Mutex mutex_;
   CondVar wake_;
   std::map<storage::ShardPlace, Hosting> hosted_ QV_GUARDED_BY(mutex_);
+  /// The copies that have files here, once these were listed: nobody else makes or removes any.
+  std::set<storage::ShardPlace> stored_ QV_GUARDED_BY(mutex_);
+  bool listed_ QV_GUARDED_BY(mutex_) = false;
   /// Collections that are deleted, and that the last look at the view may have had.
   std::set<std::string> forgotten_ QV_GUARDED_BY(mutex_);
   bool moved_ QV_GUARDED_BY(mutex_) = false;
+  /// Of copies, and of the view.
+  std::uint64_t changes_ QV_GUARDED_BY(mutex_) = 0;
   /// All copies that were on the disk at the start have been looked at.
   bool complete_ QV_GUARDED_BY(mutex_) = false;
   /// Shared with the ticker.
@@ -172,6 +192,8 @@ class CopyHost final : public CopyDesk {
   /// A thread is making or opening these: others wait for it.
   std::set<storage::ShardPlace> opening_ QV_GUARDED_BY(mutex_);
   std::thread thread_ QV_GUARDED_BY(mutex_);
+  /// Of the thread.
+  Time purge_due_;
 };
 
 }  // namespace quiver::cluster::replication

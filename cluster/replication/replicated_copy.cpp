@@ -36,8 +36,11 @@ Result<std::shared_ptr<ReplicatedCopy>> ReplicatedCopy::open(const CopyDisk::Pla
                                                              const Options& options) {
   QV_CHECK(options.rules.check());
   QV_TRY(auto disk, CopyDisk::open(place, parts.pool));
-  return std::shared_ptr<ReplicatedCopy>(
-      new ReplicatedCopy(place, parts, options, std::move(disk)));
+  return std::shared_ptr<ReplicatedCopy>(new ReplicatedCopy(place, parts, options, std::move(disk)),
+                                         [ending = parts.ending](ReplicatedCopy* copy) {
+                                           delete copy;
+                                           if (ending != nullptr) ending->end();
+                                         });
 }
 
 ReplicatedCopy::~ReplicatedCopy() {
@@ -67,11 +70,14 @@ void ReplicatedCopy::handle(const Event& event) {
 void ReplicatedCopy::step(const Event& event) {
   if (closed_) return;
   actions_.clear();
+  const auto before = std::pair(fsm_.role(), fsm_.record().epoch);
   fsm_.step(now(), event, actions_);
   for (const Action& action : actions_) {
     std::visit([this](const auto& what) QV_REQUIRES(mutex_) { act(what); }, action);
   }
   cache_.durable(fsm_.log().durable());
+  const bool changed = before != std::pair(fsm_.role(), fsm_.record().epoch);
+  if (changed && parts_.changed) later(parts_.changed);
 }
 
 void ReplicatedCopy::later(std::function<void()> work) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster/replication/copy_disk.h"
+#include "cluster/replication/ending.h"
 #include "cluster/replication/log_cache.h"
 #include "cluster/replication/outbox.h"
 #include "cluster/replication/record_keeper.h"
@@ -72,6 +73,10 @@ class ReplicatedCopy final : public Ticker::Ticked,
     /// Called once, when the shard has no use for this copy any more: its files are to be removed
     /// once it is closed. Must not block, nor let go of the copy. May be empty.
     std::function<void()> retired = {};
+    /// Its role, or what it knows of the shard's record, has changed. As `retired`, but often.
+    std::function<void()> changed = {};
+    /// Ended when the copy is gone, whoever let go of it last. May be null.
+    std::shared_ptr<Ending> ending = nullptr;
   };
 
   /// Opens a copy that CopyDisk::make() made. It takes part once it is ticked.
