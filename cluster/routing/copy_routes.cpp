@@ -14,6 +14,20 @@ bool is_up(const ClusterView& view, const NodeId& node) {
 
 }  // namespace
 
+std::string CopyRoutes::holders_down(const ClusterView& view, const ShardState& state) const {
+  std::string out;
+  for (const auto& copy : state.in_sync) {
+    const auto place = state.copies.find(copy);
+    if (place == state.copies.end()) continue;
+    const auto& node = place->second.node;
+    if (node == self_ || is_up(view, node)) return {};
+    const auto* const known = view.find_node(node);
+    if (!out.empty()) out += ", ";
+    out += known == nullptr ? node.text : known->record.label;
+  }
+  return out;
+}
+
 CopyRoutes::Busy::Busy(CopyRoutes& routes, NodeId node) : routes_(routes), node_(std::move(node)) {
   const MutexLock lock(routes_.mutex_);
   ++routes_.under_way_[node_];

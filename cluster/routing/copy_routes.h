@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cluster/routing/alarms.h"
@@ -27,6 +28,9 @@ struct RouteOptions {
   std::chrono::milliseconds patience{20'000};
   /// For so long behind a write its own reads begin with the primary, which has it already.
   std::chrono::milliseconds fresh{1'000};
+  /// A call is given up when for so long the servers of all copies in sync have been down: nothing
+  /// that happens by itself brings the shard back then, but one of them.
+  std::chrono::milliseconds gone{5'000};
 };
 
 /// A copy to ask, and for what.
@@ -53,6 +57,10 @@ class CopyRoutes {
   /// knows what became of a token that no copy reaches.
   std::vector<CopyChoice> order(const ClusterView& view, const ShardState& state,
                                 const ReadTerms& terms, bool fresh);
+
+  /// The servers of the copies that hold every acknowledged write, if all of these are down: by
+  /// their labels, for people. Else empty.
+  std::string holders_down(const ClusterView& view, const ShardState& state) const;
 
   /// Counts a call to a server as under way until it is destroyed.
   class Busy {

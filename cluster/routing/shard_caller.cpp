@@ -39,6 +39,8 @@ struct ShardCaller::Trial {
   std::chrono::milliseconds pause;
   std::size_t rounds = 0;
   bool refreshed = false;
+  /// Since when all servers are down that could bring the shard back.
+  std::optional<Clock::time_point> gone_since = std::nullopt;
   /// A write that may have taken effect.
   bool outcome_unknown = false;
 };
@@ -108,6 +110,28 @@ void ShardCaller::wait(const CallContext& call, const ClusterView& seen, ShardId
   trial.pause = std::min(2 * trial.pause, ways_.copies.routes().options().pause_max);
 }
 
+std::optional<Error> ShardCaller::gone(const ClusterView& view, ShardId shard, Trial& trial) const {
+  const auto& routes = ways_.copies.routes();
+  const auto holders = routes.holders_down(view, find_in(view)->shards.at(raw(shard)));
+  if (holders.empty()) {
+    trial.gone_since.reset();
+    return std::nullopt;
+  }
+  const auto now = Clock::now();
+  if (now - trial.gone_since.value_or(now) >= routes.options().gone) {
+    return Error{ErrorCode::Unavailable,
+                 "shard " + std::to_string(raw(shard)) + " of collection \"" + spec_.name +
+                     "\" is lost for now: every node with a copy that has all of its writes is "
+                     "down (" +
+                     holders +
+                     "). Start one of them again; cluster_list_nodes shows which are down. If none "
+                     "will come back, cluster_force_promote makes another copy take over, at the "
+                     "loss of writes that it lacks"};
+  }
+  if (!trial.gone_since) trial.gone_since = now;
+  return std::nullopt;
+}
+
 Error ShardCaller::final_error(const Task& task, const Trial& trial, Error error) const {
   const std::string shard = "shard " + std::to_string(raw(task.shard));
   if (error.code == ErrorCode::WrongOwner) {
@@ -153,6 +177,7 @@ Result<std::any> ShardCaller::call(const CallContext& call, const Task& task) co
     if (!may_pass(with, problem) || !in_time || (!task.patient && trial.rounds > 1)) {
       return final_error(task, trial, std::move(problem));
     }
+    if (auto lost = gone(*view, task.shard, trial)) return final_error(task, trial, *lost);
     wait(with, *view, task.shard, trial);
   }
 }

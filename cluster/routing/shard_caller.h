@@ -42,8 +42,9 @@ class ShardCaller {
   /// id: one whose outcome is not known is repeated under it.
   ///
   /// Errors: those of the work; NotFound if the collection was deleted; Unavailable if no copy
-  /// could do it, and then nothing has happened; DeadlineExceeded of a write that may have taken
-  /// effect, saying so.
+  /// could do it, and then nothing has happened: before the call's time is up if every server with
+  /// all of the shard's writes has been down for RouteOptions::gone; DeadlineExceeded of a write
+  /// that may have taken effect, saying so.
   Result<std::any> call(const CallContext& call, const Task& task) const;
 
  private:
@@ -57,6 +58,8 @@ class ShardCaller {
                                   const Task& task) const;
   /// Waits for news of the shard, and not longer than a pause.
   void wait(const CallContext& call, const ClusterView& seen, ShardId shard, Trial& trial) const;
+  /// Nothing: it is worth while to try again.
+  std::optional<Error> gone(const ClusterView& view, ShardId shard, Trial& trial) const;
   Error final_error(const Task& task, const Trial& trial, Error error) const;
 
   const CollectionSpec& spec_;

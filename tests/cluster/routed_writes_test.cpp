@@ -200,6 +200,59 @@ TEST_CASE("Routed writes: conditional ones are repeated as others are", "[cluste
   CHECK(world.copies.routes().tokens().find(world.spec.id, ShardId{0}).at == Seq{4});
 }
 
+TEST_CASE("Routed writes: a shard whose servers are all gone says so before the time is up",
+          "[cluster][routing]") {
+  auto options = hasty();
+  options.gone = std::chrono::milliseconds{2};
+  RoutedWorld world('d', options);
+  world.copies.behaviour = [](const Asked&, const CallContext&) -> Result<Seq> {
+    return not_now();
+  };
+  // The one on b is no longer in sync: it is not one of those that are missed.
+  world.put_shard('c', "ac");
+  world.await_shard('c');
+  for (const char letter : {'a', 'c'}) world.set_up(letter, false);
+  SECTION("a write and a read") {
+    const auto hour = RoutedWorld::within(std::chrono::hours{1});
+    const auto written = world.collection->upsert(hour, {RoutedWorld::point(1)});
+    const auto read = world.collection->search(hour, world.query());
+    for (const auto& error : {written.error(), read.error()}) {
+      CHECK(error.code == ErrorCode::Unavailable);
+      CHECK(error.message.starts_with("shard 0 of collection \"notes\" is lost"));
+      CHECK(error.message.find("(a, c)") != std::string::npos);
+      CHECK(error.message.find("cluster_force_promote") != std::string::npos);
+      CHECK(error.message.find("cluster_list_nodes") != std::string::npos);
+    }
+  }
+  SECTION("one that may have taken effect") {
+    world.copies.behaviour = [&](const Asked&, const CallContext&) -> Result<Seq> {
+      const bool first = world.copies.asked().size() == 1;
+      return not_now(first ? ErrorCode::DeadlineExceeded : ErrorCode::Unavailable);
+    };
+    const auto written = world.collection->upsert(RoutedWorld::within(std::chrono::hours{1}),
+                                                  {RoutedWorld::point(1)});
+    CHECK(written.error().code == ErrorCode::DeadlineExceeded);
+    CHECK(written.error().message.find("is not known") != std::string::npos);
+    CHECK(written.error().message.find("(a, c)") != std::string::npos);
+  }
+  SECTION("one comes back") {
+    std::size_t asked = 0;
+    world.copies.behaviour = [&](const Asked&, const CallContext&) -> Result<Seq> {
+      if (++asked == 1) world.set_up('a', true);
+      if (asked == 1) {
+        world.views->await(RoutedWorld::within(std::chrono::seconds{30}),
+                           [](const ClusterView& view) {
+                             return view.find_node(test::server('a'))->alive.has_value();
+                           });
+      }
+      return asked < 50 ? Result<Seq>(not_now()) : Result<Seq>(Seq{1});
+    };
+    CHECK(world.collection
+              ->upsert(RoutedWorld::within(std::chrono::hours{1}), {RoutedWorld::point(1)})
+              .ok());
+  }
+}
+
 TEST_CASE("Routed writes: a shard with one copy is asked as before", "[cluster][routing]") {
   RoutedWorld world('b', hasty(), 1, std::nullopt, 1);
   world.copies.behaviour = [](const Asked&, const CallContext&) -> Result<Seq> {
