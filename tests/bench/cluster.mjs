@@ -3,10 +3,11 @@
 //   - one extra hop: the same search at the owner of the only shard, and at a node without any
 //   - batch upsert of 1,000 x 768 at the owner, and at a node without any
 // Usage: cluster.mjs QUIVER DIRECTORY BASE.f32 QUERY.f32 DIM. The two sides take turns.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { mkdirSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import {
+  call, devCluster, indexed, median, prepared, spread, start, tool, until,
+} from './cluster_calls.mjs';
 
 const [quiver, directory, baseFile, queryFile, dimText] = process.argv.slice(2);
 const dim = Number(dimText);
@@ -14,7 +15,6 @@ const wide = 768;
 const vectors = 60_000;
 const rounds = 7;
 const ticksPerSecond = 100;
-const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
 function floats(file, count) {
   const bytes = Buffer.alloc(count * dim * 4);
@@ -22,55 +22,6 @@ function floats(file, count) {
   const all = new Float32Array(bytes.buffer, bytes.byteOffset, count * dim);
   return Array.from({ length: count }, (_, i) => Array.from(all.subarray(i * dim, (i + 1) * dim)));
 }
-
-function post(url, body, headers) {
-  return new Promise((done, failed) => {
-    const sent = request(url, { method: 'POST', agent, headers }, (reply) => {
-      const parts = [];
-      reply.on('data', (part) => parts.push(part));
-      reply.on('end', () => done(Buffer.concat(parts).toString()));
-    });
-    sent.on('error', failed);
-    sent.end(body);
-  });
-}
-
-/// A call as bytes, so that making it is not measured.
-function prepared(name, args) {
-  const body = JSON.stringify({
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'tools/call',
-    params: {
-      _meta: {
-        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-        'io.modelcontextprotocol/clientCapabilities': {},
-      },
-      name,
-      arguments: args,
-    },
-  });
-  const headers = {
-    'Content-Type': 'application/json',
-    Accept: 'application/json, text/event-stream',
-    'MCP-Protocol-Version': '2026-07-28',
-    'Mcp-Method': 'tools/call',
-    'Mcp-Name': name,
-    'Content-Length': Buffer.byteLength(body),
-  };
-  return { body: Buffer.from(body), headers };
-}
-
-async function call(url, { body, headers }) {
-  const reply = await post(url, body, headers);
-  if (reply.includes('"isError":true') || !reply.includes('"result"')) {
-    throw new Error(reply.slice(0, 500));
-  }
-  return reply;
-}
-
-const tool = async (url, name, args) =>
-  JSON.parse(await call(url, prepared(name, args))).result.structuredContent;
 
 function cpuSeconds(pids) {
   let ticks = 0;
@@ -81,39 +32,12 @@ function cpuSeconds(pids) {
   return ticks / ticksPerSecond;
 }
 
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
-const spread = (numbers, digits) =>
-  `${median(numbers).toFixed(digits)} (${Math.min(...numbers).toFixed(digits)} to ` +
-  `${Math.max(...numbers).toFixed(digits)})`;
-
-async function until(holds, what) {
-  for (const end = Date.now() + 300_000; Date.now() < end; ) {
-    const value = await holds();
-    if (value) return value;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  throw new Error(`${what}: never`);
-}
-
-function start(args, log) {
-  const child = spawn(quiver, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let text = '';
-  child.stderr.on('data', (part) => {
-    text += part;
-  });
-  process.on('exit', () => child.kill('SIGTERM'));
-  return { child, text: () => text, log };
-}
-
-async function fill(url, name, all, width) {
+async function fill(url, name, all) {
   for (let i = 0; i < all.length; i += 1000) {
     const points = all.slice(i, i + 1000).map((vector, j) => ({ id: i + j, vector }));
     await tool(url, 'vector_upsert', { collection: name, points });
   }
-  await until(async () => {
-    const info = await tool(url, 'collection_info', { collection: name });
-    return info.count === all.length && !info.unindexed;
-  }, `${name} (${width}) is indexed`);
+  await indexed(url, name);
 }
 
 rmSync(directory, { recursive: true, force: true });
@@ -121,18 +45,15 @@ mkdirSync(directory, { recursive: true });
 const base = floats(baseFile, vectors);
 const queries = floats(queryFile, 500);
 
-const alone = start(['serve', '--port', '0', '--data', join(directory, 'alone')]);
+const alone = start(quiver, ['serve', '--port', '0', '--data', join(directory, 'alone')]);
 const aloneUrl = await until(() => /http:\/\/\S+\/mcp/.exec(alone.text())?.[0], 'one server serves');
-const cluster = start(['dev', '--nodes', '3', '--data', join(directory, 'cluster')]);
-const listFile = join(directory, 'cluster', 'nodes.json');
-await until(() => existsSync(listFile), 'three servers serve');
-const { nodes } = JSON.parse(readFileSync(listFile));
-const urls = nodes.map((node) => node.mcp_url);
+const cluster = await devCluster(quiver, join(directory, 'cluster'), 3);
+const { nodes, urls } = cluster;
 const pids = nodes.map((node) => node.pid);
 
 for (const url of [aloneUrl, urls[0]]) {
   await tool(url, 'collection_create', { name: 'three', dimension: dim, shards: 3 });
-  await fill(url, 'three', base, dim);
+  await fill(url, 'three', base);
 }
 const searches = queries.map((vector) =>
   prepared('vector_search', { collection: 'three', vector, limit: 10 }),
@@ -157,7 +78,7 @@ console.log(`  search, 3 shards, ${vectors} x ${dim}: CPU one node ${spread(one,
   ` 3 nodes ${spread(three, 0)} us, ratio ${spread(ratios, 2)} (goal <= 1.5)`);
 
 await tool(urls[0], 'collection_create', { name: 'single', dimension: dim, shards: 1 });
-await fill(urls[0], 'single', base.slice(0, 20_000), dim);
+await fill(urls[0], 'single', base.slice(0, 20_000));
 const { shards } = await tool(urls[0], 'cluster_get_shard_distribution', { collection: 'single' });
 const place = shards[0].copies[0];
 const owner = nodes.findIndex(({ id, label }) => id === place.node || label === place.node);
