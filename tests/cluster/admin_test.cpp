@@ -109,6 +109,7 @@ TEST_CASE("ClusterAdmin: a shard goes where a person wants it", "[cluster][admin
   CHECK(running->state == OperationState::Running);
   CHECK(running->moves.front().phase == MovePhase::Planned);
   to.restart();
+  c.administer();
   c.world.settle();
   CHECK(c.ended(*begun).state == OperationState::Done);
   CHECK(*c.world.state("notes", 1).primary_node() == to.id);
@@ -389,6 +390,7 @@ TEST_CASE("ClusterAdmin: a removal is cancelled, and may be asked for again", "[
   CHECK(c.controller->tick(within(20s)).ok());
   CHECK(c.admin->get_operation(within(20s), id)->moves.size() == 2);
   to.restart();
+  c.administer();
   c.world.settle();
   CHECK(leaving.copies_on_disk() == 2);
   const auto again = c.admin->remove_node(within(20s), "node-a");
@@ -448,6 +450,7 @@ TEST_CASE("ClusterAdmin: a plan that was cancelled before it began may be carrie
   REQUIRE(c.admin->rebalance(within(20s), plan_id).ok());
   CHECK(c.admin->get_operation(within(20s), plan_id)->state == OperationState::Running);
   to.restart();
+  c.administer();
   CHECK(c.ended(plan_id).state == OperationState::Done);
 }
 

@@ -15,7 +15,9 @@ namespace quiver::cluster::testing {
 
 /// Servers, and the administration on the first of them.
 struct Cluster {
-  explicit Cluster(int nodes) : world(nodes) {
+  explicit Cluster(int nodes) : world(nodes) { administer(); }
+  /// Anew, as after a restart of the first of them.
+  void administer() {
     auto& node = *world.nodes.front();
     const auto judge = [this](const ClusterView&) {
       if (while_judging) std::exchange(while_judging, nullptr)();
@@ -24,6 +26,7 @@ struct Cluster {
     Controller::Options often;
     often.every = 10ms;
     often.operations_kept = 2;
+    admin.reset();
     controller = std::make_unique<Controller>(
         Controller::Parts{node.store, *node.views, world.clock, judge, *node.fan_out, reach(node)},
         node.id, often);

@@ -310,9 +310,9 @@ TEST_CASE("NodeClient: the peer must be who it should be", "[thrift]") {
 }
 
 TEST_CASE("NodeClient: a call ends when its caller goes away", "[thrift]") {
-  World world;
   std::atomic<bool> running{false};
   std::atomic<bool> release{false};
+  World world;
   world.handler.before = [&](const std::string&, const auto&) -> thrift::Answered {
     running = true;
     wait_for(release);
@@ -333,9 +333,9 @@ TEST_CASE("NodeClient: a call ends when its caller goes away", "[thrift]") {
 }
 
 TEST_CASE("ConnectionPool: waiting for a connection obeys the deadline", "[thrift]") {
-  World world;
   std::atomic<bool> release{false};
   std::atomic<int> inside{0};
+  World world;
   world.handler.before = [&](const std::string&, const auto&) -> thrift::Answered {
     ++inside;
     wait_for(release);
