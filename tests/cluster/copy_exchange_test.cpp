@@ -264,6 +264,7 @@ TEST_CASE("link: what is superseded or finds no room is dropped, and a lost peer
   struct Peer final : cluster::testing::SilentNode {
     std::mutex mutex;
     std::condition_variable changed;
+    std::atomic<bool> entered{false};
     bool open = false;
     bool lost = false;
     std::vector<thrift::CopyParcel> got;
@@ -271,6 +272,7 @@ TEST_CASE("link: what is superseded or finds no room is dropped, and a lost peer
     thrift::Reply<std::vector<thrift::RefusedParcel>> deliver(
         const thrift::NodeCall&, std::vector<thrift::CopyParcel> parcels) override {
       std::unique_lock lock(mutex);
+      entered = true;
       changed.wait(lock, [&] { return open; });
       if (lost) return Error{ErrorCode::Unavailable, "gone"};
       for (auto& parcel : parcels) got.push_back(std::move(parcel));
@@ -294,7 +296,9 @@ TEST_CASE("link: what is superseded or finds no room is dropped, and a lost peer
                   {}};
   };
   // The first is under way; of the others of its kind the newest alone is left.
-  for (std::uint64_t i = 1; i <= 100; ++i) link.send(ack(i));
+  link.send(ack(1));
+  REQUIRE(CopiesWorld::eventually([&] { return peer->entered.load(); }));
+  for (std::uint64_t i = 2; i <= 100; ++i) link.send(ack(i));
   // No room: ever new targets.
   for (int i = 0; i < 100; ++i) {
     auto parcel = ack(1);

@@ -27,7 +27,7 @@
 namespace quiver::cluster::testing {
 
 /// Answers what is asked of copies that replicate, and nothing else.
-class CopyServer final : public SilentNode {
+class CopyServer : public SilentNode {
  public:
   void says(const CopyId& copy, const thrift::CopyPosition& position) {
     const std::lock_guard lock(mutex_);

@@ -239,9 +239,9 @@ TEST_CASE("Hedged calls: the caller ends both", "[cluster][routing]") {
 
 TEST_CASE("Hedged calls: without a free thread the first goes on alone", "[cluster][routing]") {
   Company company;
-  FanOut busy(1);
   std::atomic<bool> taken{false};
   std::atomic<bool> release{false};
+  FanOut busy(1);
   REQUIRE(busy.offer([&] {
     taken = true;
     while (!release) std::this_thread::yield();
