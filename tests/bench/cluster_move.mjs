@@ -72,16 +72,23 @@ function copyBelow(dataDir) {
   return join(dataDir, found[0]);
 }
 
-/// Seconds that the files of a directory take to be copied and synced, and their size in MiB.
-function copyFiles(from, to) {
-  rmSync(to, { recursive: true, force: true });
-  const began = performance.now();
-  execFileSync('cp', ['-r', '--reflink=never', from, to]);
-  execFileSync('find', [to, '-type', 'f', '-exec', 'sync', '{}', '+']);
-  const seconds = (performance.now() - began) / 1000;
-  const mib = Number(execFileSync('du', ['-sm', to]).toString().split('\t')[0]);
-  rmSync(to, { recursive: true, force: true });
-  return { seconds, mib };
+/// Seconds that the files of a directory take to be copied and synced, and their size in MiB. Files
+/// that are merged away meanwhile make it begin again.
+async function copyFiles(from, to) {
+  return await until(() => {
+    rmSync(to, { recursive: true, force: true });
+    const began = performance.now();
+    try {
+      execFileSync('cp', ['-r', '--reflink=never', from, to], { stdio: 'ignore' });
+    } catch {
+      return undefined;
+    }
+    execFileSync('find', [to, '-type', 'f', '-exec', 'sync', '{}', '+']);
+    const seconds = (performance.now() - began) / 1000;
+    const mib = Number(execFileSync('du', ['-sm', to]).toString().split('\t')[0]);
+    rmSync(to, { recursive: true, force: true });
+    return { seconds, mib };
+  }, `${from} is copied`);
 }
 
 async function measure(replicas) {
@@ -103,7 +110,8 @@ async function measure(replicas) {
   const from = holders.find((label) => label !== primary) ?? primary;
   const to = nodes.find(({ label }) => !holders.includes(label)).label;
   const source = copyBelow(nodes.find(({ label }) => label === from).data_dir);
-  const files = [copyFiles(source, join(place, 'files')), copyFiles(source, join(place, 'files'))];
+  const files = [];
+  while (files.length < 3) files.push(await copyFiles(source, join(place, 'files')));
 
   const load4 = writing(urls, 'wide');
   const start = performance.now();
