@@ -106,6 +106,9 @@ void add_commands(CLI::App& app, CommandLine& line, Raw& raw) {
   serve->add_option("--host", raw.host, "Address to listen at")->type_name("ADDRESS");
   serve->add_option("--port", raw.port, "Port to listen at; 0: any free one")->type_name("PORT");
   add_offer_options(*serve, raw);
+  serve->add_flag("--restore-map", line.restore_map,
+                  "Where etcd was restored from an older snapshot: give it the map of the cluster "
+                  "on this server's disk, which must be the newest of all servers");
   add_offer_options(
       *app.add_subcommand("mcp",
                           "Serve MCP over stdin and stdout, for a client that starts programs"),

@@ -33,6 +33,9 @@ struct CommandLine {
   std::string export_collection = "memory";
   bool export_vectors = false;
 
+  /// See Options::restore_map.
+  bool restore_map = false;
+
   /// Servers of `quiver dev`.
   std::uint32_t dev_nodes = 3;
 };

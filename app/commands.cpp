@@ -50,6 +50,7 @@ class Session {
     const Environment environment = process_environment();
     QV_TRY(Options options, load_options({line.config_file, environment, line.settings,
                                           line.command == Command::Dev}));
+    options.restore_map = line.restore_map;
     const bool runs_on = line.command == Command::Serve || line.command == Command::Mcp ||
                          line.command == Command::Dev;
     // A command that a person waits for does not tell what is as expected.
@@ -115,6 +116,10 @@ ExitCode run_serve(const CommandLine& line) {
   auto session = Session::open(line);
   if (!session.ok()) return fail(session.error().message, ExitCode::Usage);
   Session& s = **session;
+  if (line.restore_map && !s.options.cluster.is_clustered()) {
+    return fail("--restore-map: this server is in no cluster; see cluster.coordination",
+                ExitCode::Usage);
+  }
   return s.finish_serving(s.node.serve_http(s.stop, [&](const std::string& url) {
     write_stderr(connect_help(url, {s.program.string(), launch_options(line, s.options)}));
   }));

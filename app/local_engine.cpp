@@ -102,6 +102,7 @@ class ClusterEngine final : public service::Executor {
     settings.cluster = cluster;
     settings.http_address = http_address(options);
     settings.storage = options.storage;
+    settings.restore_map = options.restore_map;
     QV_TRY(out->node_,
            cluster::ClusterNode::start(std::move(settings), *out->http_, out->clock_, refused));
     out->operations_ = std::make_unique<Operations>(*out->node_, out->node_->admin(), options,

@@ -65,6 +65,8 @@ struct Options {
   cluster::ClusterOptions cluster;
   /// Where cluster.token comes from unless the environment has it.
   std::string cluster_token_file;
+  /// See cluster::ClusterNode::Settings::restore_map. Of the command line alone: it is for one start.
+  bool restore_map = false;
   storage::Options storage;
   embedding::Options embedding;
 };

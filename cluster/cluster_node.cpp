@@ -6,6 +6,7 @@
 #include "cluster/coordination/etcd_store.h"
 #include "cluster/known_map.h"
 #include "cluster/managed_etcd.h"
+#include "cluster/map_restore.h"
 #include "cluster/node_identity.h"
 #include "cluster/seeds.h"
 #include "cluster/view/keys.h"
@@ -161,6 +162,7 @@ Status ClusterNode::try_join(const CallContext& call) {
   const auto& options = settings_.cluster;
   QV_TRY(const auto endpoints, find_endpoints(call));
   QV_CHECK(connect(endpoints));
+  QV_CHECK(check_store(call));
   QV_TRY(const auto cluster,
          membership_->enter(call, options.name, file_ ? file_->cluster_id : ""));
   if (!file_) {
@@ -179,6 +181,28 @@ Status ClusterNode::try_join(const CallContext& call) {
   QV_LOG_INFO("cluster_joined name={} id={} label={} servers={}", options.name, self_.id,
               membership_->self().label, home->views().current()->nodes.size());
   publish(std::move(home), true);
+  return Done{};
+}
+
+Status ClusterNode::check_store(const CallContext& call) {
+  if (!file_) return Done{};
+  const auto kept = ViewFile::read(settings_.data_dir);
+  if (!kept.ok() || kept->cluster_id != file_->cluster_id || kept->node.text != self_.id) {
+    if (!settings_.restore_map) return Done{};
+    return Error{ErrorCode::FailedPrecondition,
+                 "there is no map to be restored from the disk: " +
+                     (kept.ok() ? "it is of another cluster or server" : kept.error().message)};
+  }
+  QV_TRY(const auto cluster, store_->get(call, keys::kCluster));
+  // Which store it is comes first, and is said by whoever enters it.
+  if (!cluster) return Done{};
+  QV_TRY(const auto there, store_->list(call, ""));
+  const auto fits = check_not_older(kept->map, there);
+  if (fits.ok() || !settings_.restore_map) return fits;
+  QV_LOG_WARN("map_restore_begins reason=\"{}\"", fits.error().message);
+  QV_TRY(const auto restored, restore_map(call, kept->map, kept->node, *store_));
+  QV_LOG_WARN("map_restored revision={} put={} removed={}",
+              static_cast<std::uint64_t>(kept->map.revision), restored.put, restored.removed);
   return Done{};
 }
 

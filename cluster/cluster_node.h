@@ -39,6 +39,9 @@ class ClusterNode final : public Collections {
     storage::Options storage;
     Mover::Options mover = {};
     replication::CopyHost::Options copies = {};
+    /// A coordination store that is older than the map on the disk gets that map, instead of being
+    /// refused; see restore_map().
+    bool restore_map = false;
   };
   /// Told once, on a thread of this node, that the cluster does not take it, or not any more, and
   /// waiting would not help. Must not end the node.
@@ -89,6 +92,8 @@ class ClusterNode final : public Collections {
 
   void join_cluster();
   Status try_join(const CallContext& call);
+  /// Refuses a store that was restored from a snapshot older than the map on the disk.
+  Status check_store(const CallContext& call);
   /// Where the store is. Errors: as ask_seeds().
   Result<std::vector<std::string>> find_endpoints(const CallContext& call);
   Status connect(const std::vector<std::string>& endpoints);

@@ -17,6 +17,8 @@ inline constexpr std::string_view kAlive = "alive/";
 inline constexpr std::string_view kSlots = "meta/slots";
 /// Put with every removal of a key of the map, so that removals, too, raise the epoch.
 inline constexpr std::string_view kEpoch = "meta/epoch";
+/// Where the map came from, if it was ever restored from a server's disk.
+inline constexpr std::string_view kLineage = "meta/lineage";
 inline constexpr std::string_view kSpecs = "colls/";
 inline constexpr std::string_view kNames = "names/";
 inline constexpr std::string_view kShards = "shards/";

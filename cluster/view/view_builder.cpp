@@ -11,7 +11,8 @@ namespace {
 /// Who lives, and what is on its way, is no part of the map.
 bool raises_epoch(std::string_view key) {
   return key.starts_with(keys::kNodes) || key.starts_with(keys::kSpecs) ||
-         key.starts_with(keys::kShards) || key == keys::kSlots || key == keys::kEpoch;
+         key.starts_with(keys::kShards) || key == keys::kSlots || key == keys::kEpoch ||
+         key == keys::kLineage;
 }
 
 template <typename Record>

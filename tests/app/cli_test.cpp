@@ -32,6 +32,8 @@ CliExit ended(const Words& words) {
 
 TEST_CASE("cli: each command is known", "[app][cli]") {
   CHECK(parsed({"serve"}).command == Command::Serve);
+  CHECK_FALSE(parsed({"serve"}).restore_map);
+  CHECK(parsed({"serve", "--restore-map"}).restore_map);
   CHECK(parsed({"mcp"}).command == Command::Mcp);
   CHECK(parsed({"import", "x"}).command == Command::Import);
   CHECK(parsed({"export"}).command == Command::Export);

@@ -108,13 +108,13 @@ async function makeServer(t, { network, stores, settings, disk, preload = {} }, 
     /// Written by all its processes.
     log: () => server.earlier + (server.program?.stderr ?? ''),
     earlier: '',
-    start() {
+    start(...flags) {
       server.earlier = server.log();
       const pairs = Object.entries(server.settings);
       const args = pairs.flatMap(([key, value]) => ['--set', `${key}=${value}`]);
       const env = environment(home, { QV_CLUSTER_TOKEN: token, ...preload });
       const options = { env, enter: server.disk?.enter };
-      server.program = network.start(host, quiver, ['serve', ...args], options);
+      server.program = network.start(host, quiver, ['serve', ...flags, ...args], options);
     },
     async isReady() {
       assert.ok(server.program.running, `${host} has ended: ${server.program.stderr.slice(-2000)}`);

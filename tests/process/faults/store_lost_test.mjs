@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePorts, longMs } from '../cluster_support.mjs';
-import { Program, environment, tempDir, until } from '../support.mjs';
-import { leader, shardRecords } from '../shard_records.mjs';
+import { longMs } from '../cluster_support.mjs';
+import { tempDir, until } from '../support.mjs';
+import { leader } from '../shard_records.mjs';
 import { Clients } from './clients.mjs';
 import { allUp, idsOf, recordsOf, wholeAgain } from './fault_cluster.mjs';
 import { everything, pond, seed, takesWrites, timeout } from './scenario.mjs';
@@ -45,35 +45,12 @@ async function end(program) {
   await program.exit();
 }
 
-/// A snapshot whose records of shards have terms above all that there ever were.
-async function raised(t, file) {
-  const [client, peer] = await freePorts(2);
-  const home = tempDir();
-  const directory = join(home, 'map');
-  const url = `http://127.0.0.1:${client}`;
-  const own = ['--initial-cluster', `x=http://127.0.0.1:${peer}`,
-    '--initial-advertise-peer-urls', `http://127.0.0.1:${peer}`];
-  control(['snapshot', 'restore', file, '--name', 'x', '--data-dir', directory, ...own]);
-  const program = new Program('etcd', ['--name', 'x', '--data-dir', directory, ...own,
-    '--listen-client-urls', url, '--advertise-client-urls', url,
-    '--listen-peer-urls', `http://127.0.0.1:${peer}`], { env: environment(home) });
-  t.after(() => program.kill('SIGKILL'));
-  const records = await until(async () => {
-    try {
-      return await shardRecords(url);
-    } catch {
-      return false;
-    }
-  }, 'the map can be read', longMs);
-  assert.ok(records.length > 0);
-  for (const { key, revision: unused, ...record } of records) {
-    const value = { ...record, term: record.term + 1_000_000, epoch: record.epoch + 1_000_000 };
-    control(['--endpoints', url, 'put', key, JSON.stringify(value)]);
-  }
-  const out = join(home, 'raised.db');
-  control(['--endpoints', url, 'snapshot', 'save', out]);
-  await end(program);
-  return out;
+/// What a server says of its map once it has seen that the store is older; it keeps waiting.
+async function refusedRevision(server) {
+  const said = /the coordination store is older .* which is of revision (\d+): shard pond\/\d+ is at/;
+  await until(() => said.test(server.program.stderr), `${server.label} refuses the store`, longMs);
+  assert.ok(!(await server.isReady()), `${server.label} is not ready`);
+  return Number(said.exec(server.program.stderr)[1]);
 }
 
 test('two of three etcds lose their data, the third one has the map',
@@ -135,16 +112,18 @@ test('all etcds lose their data, the snapshot is older than who leads',
     for (const { program } of stores) await program.destroy();
     for (const member of stores) renameSync(member.directory, `${member.directory}.lost`);
 
-    restore(cluster, await raised(t, old));
+    restore(cluster, old);
     for (const store of stores) store.start();
     for (const server of [b, c]) server.start();
-    for (const server of [b, c]) {
-      await until(() => server.isReady(), `${server.label} is ready`, longMs);
-    }
-    await until(async () =>
-      (await recordsOf(cluster)).every((one) => leader(one) !== ids.get(a.label)),
-    'those who went on lead', longMs);
-    a.start();
+    const revisions = [await refusedRevision(b), await refusedRevision(c)];
+    for (const server of [b, c]) await end(server.program);
+    const newest = revisions[0] >= revisions[1] ? b : c;
+    const other = newest === b ? c : b;
+    newest.start('--restore-map');
+    await until(() => newest.isReady(), `${newest.label} is ready`, longMs);
+    assert.match(newest.program.stderr, /map_restored/);
+    for (const server of [other, a]) server.start();
+    await until(() => other.isReady(), `${other.label} is ready`, longMs);
     await until(() => a.isReady(), `${a.label} is ready`, longMs);
     await allUp(servers);
     await wholeAgain(cluster);
