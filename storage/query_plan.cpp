@@ -21,7 +21,7 @@ QueryPlan plan_query(const QueryShape& shape) {
   plan.fetch = std::min(shape.matches_exact ? shape.k : 2 * shape.k, candidates);
   plan.ef = std::max(shape.ef, plan.fetch);
   const bool scan = shape.exact || candidates <= shape.exact_search_points ||
-                    (shape.matches && scan_is_cheaper(candidates, shape.live, plan.ef));
+                    scan_is_cheaper(candidates, shape.live, plan.ef);
   plan.access = scan ? Access::Scan : Access::Graph;
   return plan;
 }

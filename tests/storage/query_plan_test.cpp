@@ -27,6 +27,9 @@ TEST_CASE("query plan: few points are scanned, many are walked to", "[storage][p
   CHECK(plan_query(shape(4000, std::nullopt)).access == Access::Scan);
   CHECK(plan_query(shape(4001, std::nullopt)).access == Access::Graph);
   CHECK(plan_query(shape(1'000'000, 4000)).access == Access::Scan);
+  // A walk that keeps so many comes by nearly all, and may miss some.
+  CHECK(plan_query(shape(27'000, std::nullopt, 1000)).access == Access::Scan);
+  CHECK(plan_query(shape(27'001, std::nullopt, 1000)).access == Access::Graph);
 }
 
 TEST_CASE("query plan: a filter that leaves a tenth of the points is scanned for",
