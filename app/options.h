@@ -65,7 +65,7 @@ struct Options {
   cluster::ClusterOptions cluster;
   /// Where cluster.token comes from unless the environment has it.
   std::string cluster_token_file;
-  /// See cluster::ClusterNode::Settings::restore_map. Of the command line alone: it is for one start.
+  /// See cluster::ClusterNode::Settings::restore_map. For one start, so of the command line alone.
   bool restore_map = false;
   storage::Options storage;
   embedding::Options embedding;

@@ -47,7 +47,7 @@ async function end(program) {
 
 /// What a server says of its map once it has seen that the store is older; it keeps waiting.
 async function refusedRevision(server) {
-  const said = /the coordination store is older .* which is of revision (\d+): shard pond\/\d+ is at/;
+  const said = /store is older than .* is of revision (\d+): shard pond\/\d+ is at epoch/;
   await until(() => said.test(server.program.stderr), `${server.label} refuses the store`, longMs);
   assert.ok(!(await server.isReady()), `${server.label} is not ready`);
   return Number(said.exec(server.program.stderr)[1]);
