@@ -96,8 +96,7 @@ bool covers(const Entries& there, const Entries& known) {
     if (one.first == keys::kEpoch) return true;
     const auto* const other = find(there, one.first);
     // Of shards that are there their epochs have told.
-    return other != nullptr &&
-           (keys::parse_shard(one.first) || other->value == one.second->value);
+    return other != nullptr && (keys::parse_shard(one.first) || other->value == one.second->value);
   });
 }
 
@@ -183,8 +182,7 @@ Status replace(Restoration& restoration, const Listing& known, const Listing& st
     if (key == keys::kLineage || key == keys::kEpoch) continue;
     if (key.starts_with(keys::kNodes)) servers.push_back({entry->key.substr(keys::kNodes.size())});
     if (key.starts_with(keys::kSpecs)) {
-      QV_TRY(const auto spec,
-             CollectionSpec::from_json(Json::parse(entry->value, nullptr, false)));
+      QV_TRY(const auto spec, CollectionSpec::from_json(Json::parse(entry->value, nullptr, false)));
       names.insert(keys::name(spec.name));
       QV_CHECK(restoration.put({keys::name(spec.name), spec.id}));
     }
@@ -198,8 +196,7 @@ Status replace(Restoration& restoration, const Listing& known, const Listing& st
     if (!key.starts_with(keys::kSpecs)) continue;
     QV_TRY(const auto spec, CollectionSpec::from_json(Json::parse(entry->value, nullptr, false)));
     const DroppingRecord record{spec.name, servers};
-    QV_CHECK(
-        restoration.put({keys::join(keys::kDropping, spec.id), record.to_json().dump()}));
+    QV_CHECK(restoration.put({keys::join(keys::kDropping, spec.id), record.to_json().dump()}));
   }
   return Done{};
 }
