@@ -218,7 +218,7 @@ HttpReply HttplibClient::exchange_on(Connection& connection, const CallContext& 
   set_timeouts(connection, exchange);
   const bool timed = exchange.deadline != Time::max();
   if (timed) timer_.add(exchange.deadline, cut);
-  call.cancel.on_cancel([weak = std::weak_ptr(cut)] {
+  const auto watch = call.cancel.watch([weak = std::weak_ptr(cut)] {
     if (const auto held = weak.lock()) held->cut();
   });
 

@@ -12,13 +12,18 @@ struct CallsUnderWay::Call::Entry {
   std::optional<std::string> ended;
 };
 
-CallsUnderWay::Call::Call(CallsUnderWay* owner, std::shared_ptr<Entry> entry, CallContext context)
-    : owner_(owner), entry_(std::move(entry)), context_(std::move(context)) {}
+CallsUnderWay::Call::Call(CallsUnderWay* owner, std::shared_ptr<Entry> entry, CallContext context,
+                          CancelWatch watch)
+    : owner_(owner),
+      entry_(std::move(entry)),
+      context_(std::move(context)),
+      watch_(std::move(watch)) {}
 
 CallsUnderWay::Call::Call(Call&& other) noexcept
     : owner_(std::exchange(other.owner_, nullptr)),
       entry_(std::move(other.entry_)),
-      context_(std::move(other.context_)) {}
+      context_(std::move(other.context_)),
+      watch_(std::move(other.watch_)) {}
 
 CallsUnderWay::Call::~Call() {
   if (owner_ == nullptr) return;
@@ -40,13 +45,13 @@ Result<CallsUnderWay::Call> CallsUnderWay::begin(const NodeId& node, const CallC
   CallContext context = call;
   context.cancel = entry->token;
   // The caller's token keeps what it calls, and so must not keep the entry.
-  call.cancel.on_cancel([token = entry->token] { token.cancel(); });
+  auto watch = call.cancel.watch([token = entry->token] { token.cancel(); });
   const MutexLock lock(mutex_);
   if (const auto found = down_.find(node); found != down_.end()) {
     return Error{ErrorCode::Unavailable, found->second};
   }
   calls_[node].insert(entry);
-  return Call(this, std::move(entry), std::move(context));
+  return Call(this, std::move(entry), std::move(context), std::move(watch));
 }
 
 void CallsUnderWay::down(const NodeId& node, std::string why) {

@@ -33,11 +33,13 @@ class CallsUnderWay {
    private:
     friend class CallsUnderWay;
     struct Entry;
-    Call(CallsUnderWay* owner, std::shared_ptr<Entry> entry, CallContext context);
+    Call(CallsUnderWay* owner, std::shared_ptr<Entry> entry, CallContext context,
+         CancelWatch watch);
 
     CallsUnderWay* owner_;
     std::shared_ptr<Entry> entry_;
     CallContext context_;
+    CancelWatch watch_;
   };
 
   /// Errors: Unavailable, with the reason, while the server is down.

@@ -79,13 +79,22 @@ Result<LogPosition> LocalReplica::hold(const CallContext& call) {
     return Error{ErrorCode::FailedPrecondition, "the shard's writes are held back already"};
   }
   held_ = true;
-  while (leading_) {
+  const auto mine = ++holds_;
+  while (leading_ && held_ && holds_ == mine && !retired_) {
     if (auto status = call.check(); !status.ok()) {
       held_ = false;
       changed_.notify_all();
       return std::move(status).error();
     }
     changed_.wait_for(lock, kCancelPoll);
+  }
+  if (!held_ || holds_ != mine) {
+    return Error{ErrorCode::FailedPrecondition,
+                 "the shard's writes were let go before they were held back"};
+  }
+  if (retired_) {
+    held_ = false;
+    return gone();
   }
   return shard_->tail();
 }

@@ -36,7 +36,8 @@ class LocalReplica {
   Result<MutationResult> write(const CallContext& call, WriteRequest&& request);
 
   /// Lets the running group finish and begins no other until release(); writers wait. What the log
-  /// reaches to. Errors: FailedPrecondition if they are held already; DeadlineExceeded.
+  /// reaches to. Errors: FailedPrecondition if they are held already, or release() was called
+  /// before this had them held; WrongOwner after retire(); DeadlineExceeded.
   Result<LogPosition> hold(const CallContext& call);
   void release();
   /// Refuses all writes from now on, those that wait included.
@@ -73,6 +74,7 @@ class LocalReplica {
   std::deque<Pending*> queue_;
   bool leading_ = false;
   bool held_ = false;
+  std::uint64_t holds_ = 0;
   bool retired_ = false;
 };
 

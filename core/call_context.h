@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "core/ids.h"
 #include "core/mutex.h"
@@ -15,6 +17,8 @@
 #include "core/result.h"
 
 namespace quiver {
+
+class CancelWatch;
 
 /// Tells work that its caller has gone away. Copies share one flag; a default one never fires.
 class CancelToken {
@@ -33,14 +37,42 @@ class CancelToken {
   /// Calls `then` once when the token fires, on the thread that cancels; at once if it has fired.
   /// It must neither block nor throw, and is kept for as long as the token: it should not own it.
   void on_cancel(std::function<void()> then) const;
+  /// The same for as long as what it returns lives: for work that ends before the token does.
+  [[nodiscard]] CancelWatch watch(std::function<void()> then) const;
+  /// What would be called.
+  std::size_t watchers() const;
 
  private:
+  friend class CancelWatch;
   struct State {
     std::atomic<bool> fired{false};
     Mutex mutex;
-    std::vector<std::function<void()>> then QV_GUARDED_BY(mutex);
+    std::uint64_t last_key QV_GUARDED_BY(mutex) = 0;
+    std::map<std::uint64_t, std::function<void()>> then QV_GUARDED_BY(mutex);
   };
+  /// Nothing if it was called at once, or never will be.
+  std::optional<std::uint64_t> add(std::function<void()> then) const;
+
   std::shared_ptr<State> state_;
+};
+
+/// Something that CancelToken::watch() calls, until this is destroyed. On another thread it may be
+/// running just then: it must own, or hold weakly, what it works with.
+class CancelWatch {
+ public:
+  CancelWatch() = default;
+  ~CancelWatch() { end(); }
+  CancelWatch(CancelWatch&& other) noexcept = default;
+  CancelWatch& operator=(CancelWatch&& other) noexcept;
+
+ private:
+  friend class CancelToken;
+  CancelWatch(std::shared_ptr<CancelToken::State> state, std::uint64_t key)
+      : state_(std::move(state)), key_(key) {}
+  void end() noexcept;
+
+  std::shared_ptr<CancelToken::State> state_;
+  std::uint64_t key_ = 0;
 };
 
 /// How far a call has come; `total` 0 means unknown. Called from the working thread; must not

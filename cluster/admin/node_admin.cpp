@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "cluster/admin/view_reports.h"
@@ -17,7 +16,6 @@ namespace {
 
 constexpr int kAttempts = 10;
 constexpr std::size_t kShardsNamed = 5;
-constexpr std::chrono::milliseconds kLookEvery{50};
 
 Error moving(const Operations::StoredMove& move) {
   return {ErrorCode::FailedPrecondition,
@@ -57,6 +55,20 @@ bool stays_at(const ClusterView& view, const Unresolved& one, const NodeId& node
   if (copies.size() > collection->spec.replication_factor) return false;
   return std::any_of(copies.begin(), copies.end(),
                      [&](const auto& copy) { return copy.second.node == node; });
+}
+
+/// Whether a server beside this one has a copy of the shard, in sync or not.
+bool has_other_copy(const ShardState& state, const NodeId& node) {
+  return std::any_of(state.copies.begin(), state.copies.end(),
+                     [&](const auto& copy) { return copy.second.node != node; });
+}
+
+/// Of a server that has the last copies with everything. `others_behind`: some of these shards have
+/// further copies, which lack writes.
+std::string ways_out(bool others_behind) {
+  if (!others_behind) return "or delete these collections";
+  return "or give up what only it has: cluster_force_promote makes a copy primary that is behind, "
+         "where a shard has one; else delete these collections";
 }
 
 }  // namespace
@@ -299,12 +311,16 @@ Result<NodeAdded> NodeAdmin::add_node(const CallContext& call, const std::string
 Result<NodeRecord> NodeAdmin::await_member(const CallContext& call,
                                            const thrift::NodeIdentity& node,
                                            const std::string& address) {
+  auto joining = call;
   const auto until = std::chrono::steady_clock::now() + options_.join_time;
-  while (std::chrono::steady_clock::now() < until && call.check().ok()) {
-    QV_TRY(const auto view, fresh_view(call));
-    if (const auto* const known = view->find_node({node.id})) return known->record;
-    std::this_thread::sleep_for(kLookEvery);
-  }
+  joining.deadline = call.deadline ? std::min(*call.deadline, until) : until;
+  std::optional<NodeRecord> record;
+  const auto has_joined = [&](const ClusterView& view) {
+    const auto* const known = view.find_node({node.id});
+    if (known != nullptr) record = known->record;
+    return known != nullptr;
+  };
+  if (parts_.views.await(joining, has_joined)) return std::move(*record);
   return Error{ErrorCode::FailedPrecondition,
                "node " + node.id + " answers at " + address +
                    " and has not joined yet: it does so by itself once its config names nodes of "
@@ -314,6 +330,7 @@ Result<NodeRecord> NodeAdmin::await_member(const CallContext& call,
 Status NodeAdmin::check_only_copies(const CallContext& call, const ClusterView& view,
                                     const Liveness& liveness, const NodeRecord& node) const {
   std::size_t only_here = 0;
+  bool others_behind = false;
   std::string named;
   for (const auto& [collection, one] : view.collections) {
     for (std::size_t i = 0; i < one->shards.size(); ++i) {
@@ -325,7 +342,10 @@ Status NodeAdmin::check_only_copies(const CallContext& call, const ClusterView& 
         here = here || at == node.id;
         elsewhere = elsewhere || (at != node.id && is_up(liveness, at));
       }
-      if (!here || elsewhere || ++only_here > kShardsNamed) continue;
+      if (!here || elsewhere) continue;
+      // Where one copy is wanted, a second one is on the move, and nobody can promote it.
+      others_behind = others_behind || (has_several_copies(*one) && has_other_copy(state, node.id));
+      if (++only_here > kShardsNamed) continue;
       named += (named.empty() ? "" : ", ") + collection + '/' + std::to_string(i);
     }
   }
@@ -342,7 +362,7 @@ Status NodeAdmin::check_only_copies(const CallContext& call, const ClusterView& 
   return Error{ErrorCode::Unavailable, "node \"" + node.label + "\" cannot be reached" + why +
                                            " and has the only copy of " +
                                            std::to_string(only_here) + " shards (" + named +
-                                           "): bring it back, or delete these collections"};
+                                           "): bring it back, " + ways_out(others_behind)};
 }
 
 Status NodeAdmin::check_removal(const CallContext& call, const ClusterView& view,

@@ -24,7 +24,8 @@ Error no_copy(const CopyId& copy) {
 CopyExchange::CopyExchange(Parts parts, const Options& options)
     : parts_(std::move(parts)),
       options_(options),
-      bulk_(std::make_unique<WorkPool>(options.bulk_threads)) {}
+      making_(std::make_unique<WorkPool>(options.bulk_threads)),
+      fetching_(std::make_unique<WorkPool>(options.bulk_threads)) {}
 
 Result<std::unique_ptr<CopyExchange>> CopyExchange::open(Parts parts, const Options& options) {
   std::error_code problem;
@@ -39,15 +40,17 @@ CopyExchange::~CopyExchange() {
 }
 
 void CopyExchange::close() {
-  std::map<NodeId, std::shared_ptr<PeerLink>> links;
+  std::map<NodeId, Link> links;
   {
     const MutexLock lock(mutex_);
     closed_ = true;
     links.swap(links_);
   }
   closing_.notify_all();
+  cancel_.cancel();
   links.clear();
-  bulk_.reset();
+  fetching_.reset();
+  making_.reset();
   std::map<std::string, Outgoing> left;
   const MutexLock lock(mutex_);
   left.swap(outgoing_);
@@ -83,7 +86,8 @@ void CopyExchange::send(Parcel parcel) {
   {
     const MutexLock lock(mutex_);
     if (closed_) return;
-    auto& known = links_[parcel.to_node];
+    auto& [known, used_at] = links_[parcel.to_node];
+    used_at = std::chrono::steady_clock::now();
     if (known == nullptr) {
       known = std::make_shared<PeerLink>(
           [this, node = parcel.to_node] { return parts_.peer(node); },
@@ -126,17 +130,40 @@ PeerLink::Figures CopyExchange::figures(const NodeId& node) const {
     const MutexLock lock(mutex_);
     const auto found = links_.find(node);
     if (found == links_.end()) return {};
-    link = found->second;
+    link = found->second.way;
   }
   return link->figures();
+}
+
+std::size_t CopyExchange::links() const {
+  const MutexLock lock(mutex_);
+  return links_.size();
+}
+
+void CopyExchange::take_down_idle() {
+  std::vector<std::shared_ptr<PeerLink>> idle;
+  {
+    const MutexLock lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(links_, [&](const auto& each) {
+      if (now - each.second.used_at <= options_.link_idle) return false;
+      idle.push_back(each.second.way);
+      return true;
+    });
+  }
+  // Waits for its threads, which the ticker must not.
+  if (!idle.empty()) post(making_, [idle = std::move(idle)] {});
+}
+
+void CopyExchange::post(std::unique_ptr<WorkPool>& pool, WorkPool::Work work) {
+  const MutexLock lock(mutex_);
+  if (!closed_) pool->post(std::move(work));
 }
 
 // -- snapshots that go out
 
 void CopyExchange::send_snapshot(const SnapshotOrder& order) {
-  const MutexLock lock(mutex_);
-  if (closed_) return;
-  bulk_->post([this, order] { make_snapshot(order); });
+  post(making_, [this, order] { make_snapshot(order); });
 }
 
 void CopyExchange::make_snapshot(const SnapshotOrder& order) {
@@ -166,6 +193,7 @@ Status CopyExchange::offer(const SnapshotOrder& order, ReplicatedCopy& source) {
     outgoing_[id] = {files, order, std::chrono::steady_clock::now()};
   }
   thrift::ShardCall call;
+  call.context.cancel = cancel_;
   call.context.deadline = std::chrono::steady_clock::now() + options_.call_time;
   call.collection = order.collection;
   call.shard = order.shard;
@@ -226,6 +254,11 @@ void CopyExchange::end_outgoing(const std::string& checkpoint, bool arrived) {
 }
 
 void CopyExchange::tick() {
+  give_up_idle();
+  take_down_idle();
+}
+
+void CopyExchange::give_up_idle() {
   std::vector<std::string> idle;
   {
     const MutexLock lock(mutex_);
@@ -254,7 +287,7 @@ thrift::Answered CopyExchange::offer_snapshot(const thrift::ShardCall& call,
   if (find(call.collection, call.shard, call.copy) == nullptr) return no_copy(call.copy);
   const MutexLock lock(mutex_);
   if (closed_) return closed();
-  bulk_->post([this, call, offer, snapshot = std::move(snapshot)] {
+  fetching_->post([this, call, offer, snapshot = std::move(snapshot)] {
     fetch_snapshot(call, offer, snapshot);
   });
   return Done{};
@@ -277,10 +310,7 @@ void CopyExchange::fetch_snapshot(const thrift::ShardCall& call, const thrift::S
     copy->drop_snapshot();
     return end();
   }
-  copy->receive_snapshot(source, snapshot, [this, end](bool /*installed*/) {
-    const MutexLock lock(mutex_);
-    if (!closed_) bulk_->post(end);
-  });
+  copy->receive_snapshot(source, snapshot, [this, end](bool /*installed*/) { post(making_, end); });
 }
 
 Status CopyExchange::fetch_files(const thrift::ShardCall& call, const thrift::SnapshotOffer& offer,
@@ -296,6 +326,7 @@ Status CopyExchange::fetch_files(const thrift::ShardCall& call, const thrift::Sn
   Transfer transfer;
   transfer.directory = directory;
   thrift::ShardCall source;
+  source.context.cancel = cancel_;
   source.collection = call.collection;
   source.shard = call.shard;
   source.copy = offer.from;
@@ -308,7 +339,8 @@ void CopyExchange::end_at_source(const NodeId& source, const thrift::ShardCall& 
   const auto peer = parts_.peer(source);
   if (!peer.ok()) return;
   thrift::ShardCall out;
-  out.context.deadline = std::chrono::steady_clock::now() + options_.call_time;
+  out.context.cancel = cancel_;
+  out.context.deadline = std::chrono::steady_clock::now() + options_.end_time;
   out.collection = call.collection;
   out.shard = call.shard;
   const auto ended = (*peer)->end_checkpoint(out, checkpoint);

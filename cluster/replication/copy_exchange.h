@@ -30,7 +30,8 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
  public:
   struct Options {
     PeerLink::Options link;
-    /// Of snapshots that are received at once, and made at once.
+    /// Snapshots that are received at once, and as many that are made at once: one who receives
+    /// many holds up none who wait for one from here.
     std::size_t bulk_threads = 2;
     /// Bytes a second of one snapshot; 0: as fast as it goes.
     std::uint64_t bytes_per_second = 0;
@@ -38,6 +39,11 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
     std::chrono::milliseconds snapshot_idle{30'000};
     /// Of one call for a chunk, or to offer a snapshot.
     std::chrono::milliseconds call_time{30'000};
+    /// Of the call that tells a source that it may let go of a snapshot.
+    std::chrono::milliseconds end_time{5'000};
+    /// The way to a server that nothing was sent to for so long is taken down: it was removed, or
+    /// has no copy that goes with one here any more.
+    std::chrono::milliseconds link_idle{60'000};
   };
   /// All must outlive it.
   struct Parts {
@@ -75,12 +81,14 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
                                         const thrift::ChunkCall& chunk);
   thrift::Answered end_checkpoint(const thrift::ShardCall& call, const std::string& checkpoint);
 
-  /// Gives up snapshots that nobody fetches.
+  /// Gives up snapshots that nobody fetches, and takes down ways that nobody uses.
   void tick() override;
 
   /// To one server.
   PeerLink::Figures figures(const NodeId& node) const;
   std::size_t snapshots_outgoing() const;
+  /// Ways to other servers, each with threads of its own.
+  std::size_t links() const;
 
  private:
   /// A snapshot that lies ready.
@@ -106,6 +114,10 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
   Result<std::shared_ptr<CheckpointFiles>> outgoing(const thrift::ShardCall& call,
                                                     const std::string& checkpoint);
   void end_outgoing(const std::string& checkpoint, bool arrived);
+  void give_up_idle();
+  void take_down_idle();
+  /// After close() nothing.
+  void post(std::unique_ptr<WorkPool>& pool, WorkPool::Work work);
   bool wait(std::chrono::milliseconds pause);
 
   const Parts parts_;
@@ -114,10 +126,18 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
   CondVar closing_;
   bool closed_ QV_GUARDED_BY(mutex_) = false;
   std::map<CopyId, std::weak_ptr<ReplicatedCopy>> copies_ QV_GUARDED_BY(mutex_);
-  std::map<NodeId, std::shared_ptr<PeerLink>> links_ QV_GUARDED_BY(mutex_);
+  struct Link {
+    std::shared_ptr<PeerLink> way;
+    Time used_at;
+  };
+  std::map<NodeId, Link> links_ QV_GUARDED_BY(mutex_);
   std::map<std::string, Outgoing> outgoing_ QV_GUARDED_BY(mutex_);
-  /// Last: its work uses all above.
-  std::unique_ptr<WorkPool> bulk_;
+  /// Fires with close().
+  const CancelToken cancel_ = CancelToken::make();
+  /// Last: their work uses all above. Two: of servers that send each other snapshots none waits for
+  /// the other's end, and what others wait for is done beside what is waited for here.
+  std::unique_ptr<WorkPool> making_;
+  std::unique_ptr<WorkPool> fetching_;
 };
 
 }  // namespace quiver::cluster::replication

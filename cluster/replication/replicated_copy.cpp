@@ -26,7 +26,7 @@ ReplicatedCopy::ReplicatedCopy(const CopyDisk::Place& place, const Parts& parts,
       cache_(options.cache_bytes),
       applied_(disk_->persisted().applied),
       apply_asked_(applied_),
-      touched_all_(disk_->persisted().history.tail()),
+      touched_(disk_->persisted().history.tail()),
       reader_(parts.pool) {
   disk_->start(*this);
 }
@@ -306,7 +306,7 @@ void ReplicatedCopy::applied(Seq through, const std::vector<MutationResult>& res
     answer_applied(through, results);
     step(Applied{through});
     installed_ = installed_ || results.empty();
-    if (applied_ >= fsm_.log().tail()) touched_.clear();
+    touched_.applied(applied_, fsm_.log().tail());
     applied_changed_.notify_all();
   }
   send_out();
@@ -326,21 +326,20 @@ void ReplicatedCopy::act(const AppendReceived& action) {
   const auto skip = static_cast<std::ptrdiff_t>(raw(action.first) - raw(arriving_first_));
   std::vector<SharedEntry> entries(arriving_->begin() + skip, arriving_->end());
   for (const auto& entry : entries) cache_.append(entry);
-  touched_all_ = entries.back()->seq;
+  touched_.add_all(entries.back()->seq);
   disk_->append(std::move(entries), action.ticket);
 }
 
 void ReplicatedCopy::act(const TruncateAfter& action) {
   cache_.truncate_after(action.last);
-  touched_all_ = std::min(touched_all_, action.last);
+  touched_.truncate_after(action.last);
   disk_->truncate_after(action.last, action.ticket);
 }
 
 void ReplicatedCopy::act(const InstallSnapshot& action) {
   installing_ = true;
   cache_.clear();
-  touched_.clear();
-  touched_all_ = action.position.seq;
+  touched_.reset(action.position.seq);
   apply_asked_ = action.position.seq;
   disk_->install(snapshot_directory_, snapshot_->history, action.ticket);
 }

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "cluster/replication/copy_disk.h"
@@ -16,6 +15,7 @@
 #include "cluster/replication/record_keeper.h"
 #include "cluster/replication/replication_fsm.h"
 #include "cluster/replication/ticker.h"
+#include "cluster/replication/touched_ids.h"
 #include "core/call_context.h"
 
 namespace quiver::cluster::replication {
@@ -112,8 +112,8 @@ class ReplicatedCopy final : public Ticker::Ticked,
   std::shared_ptr<const storage::Shard> shard() const { return disk_->shard(); }
 
   /// Waits until all writes that were taken are done and visible, and begins no other until
-  /// release(). Where the log ends. Errors: FailedPrecondition if they are held already; as
-  /// write_at().
+  /// release(). Where the log ends. Errors: FailedPrecondition if they are held already, or
+  /// release() was called before this had them held; as write_at().
   Result<LogPosition> hold(const CallContext& call);
   void release();
   /// Refuses all writes from now on, those that wait for their turn included.
@@ -238,6 +238,8 @@ class ReplicatedCopy final : public Ticker::Ticked,
                                              std::optional<Prepared>& prepared, Writing& mine);
   /// What the request means now. Nothing: that it has no effect.
   Result<std::optional<std::vector<Prepared>>> resolve(const WriteRequest& request) const;
+  /// Of hold(), which has its turn.
+  Status await_tail(const CallContext& call) QV_REQUIRES(mutex_);
   Status await_state(const CallContext& call, const WriteRequest& request, Term term)
       QV_REQUIRES(mutex_);
   Seq state_needed(const WriteRequest& request) const QV_REQUIRES(mutex_);
@@ -291,13 +293,14 @@ class ReplicatedCopy final : public Ticker::Ticked,
   std::uint64_t tags_ QV_GUARDED_BY(mutex_) = 0;
   std::deque<Turn*> turns_ QV_GUARDED_BY(mutex_);
   std::unique_ptr<Turn> held_ QV_GUARDED_BY(mutex_);
+  /// A hold() is under way, and no release() has come since it began.
+  bool holding_ QV_GUARDED_BY(mutex_) = false;
+  bool hold_wanted_ QV_GUARDED_BY(mutex_) = false;
   std::map<Tag, Writing*> asked_ QV_GUARDED_BY(mutex_);
   std::multimap<Seq, Writing*> committed_ QV_GUARDED_BY(mutex_);
   std::map<Tag, Reading*> readings_ QV_GUARDED_BY(mutex_);
-  /// Ids, by hash, that entries change which are not applied yet, with the last of these entries.
-  std::unordered_map<std::uint64_t, Seq> touched_ QV_GUARDED_BY(mutex_);
-  /// The same of entries that are not looked into: any id.
-  Seq touched_all_ QV_GUARDED_BY(mutex_);
+  /// What conditional writes wait for. Entries of other primaries are not looked into.
+  TouchedIds touched_ QV_GUARDED_BY(mutex_);
 
   /// Reads entries that are no longer in memory. Last: its work uses all above.
   Strand reader_;

@@ -194,12 +194,7 @@ Seq ReplicatedCopy::state_needed(const WriteRequest& request) const {
   } else {
     return tail;
   }
-  Seq needed = touched_all_;
-  for (const auto hash : hashes_of(ids)) {
-    const auto found = touched_.find(hash);
-    if (found != touched_.end()) needed = std::max(needed, found->second);
-  }
-  return std::min(needed, tail);
+  return std::min(touched_.needed(hashes_of(ids)), tail);
 }
 
 Status ReplicatedCopy::await_state(const CallContext& call, const WriteRequest& request,
@@ -267,7 +262,7 @@ void ReplicatedCopy::act(const AppendWrite& action) {
   auto bytes = storage::encode_log_entry(action.position, write.request, write.prepared->mutation);
   auto entry = std::make_shared<const storage::EncodedEntry>(storage::EncodedEntry{
       action.position.term, action.position.seq, write.request, std::move(bytes).value()});
-  for (const auto hash : write.prepared->touched) touched_[hash] = action.position.seq;
+  touched_.add(write.prepared->touched, action.position.seq);
   cache_.append(entry);
   disk_->append({std::move(entry)}, action.ticket);
 }
@@ -359,31 +354,46 @@ std::optional<Written> ReplicatedCopy::look_up(const RequestId& request) const {
 }
 
 Result<LogPosition> ReplicatedCopy::hold(const CallContext& call) {
-  auto turn = std::make_unique<Turn>();
   {
     const MutexLock lock(mutex_);
-    if (held_ != nullptr) {
+    if (held_ != nullptr || holding_) {
       return Error{ErrorCode::FailedPrecondition, "the shard's writes are held back already"};
     }
+    holding_ = true;
+    hold_wanted_ = true;
   }
-  QV_CHECK(take_turn(call, *turn));
-  auto status = [&]() -> Result<LogPosition> {
-    const MutexLock lock(mutex_);
-    while (fsm_.role() == Role::Primary && applied_ < fsm_.log().tail()) {
-      QV_CHECK(check_open());
-      QV_CHECK(call.check());
-      applied_changed_.wait_until(mutex_, poll_until(call));
+  auto turn = std::make_unique<Turn>();
+  auto held = take_turn(call, *turn);
+  const bool has_turn = held.ok();
+  const MutexLock lock(mutex_);
+  if (has_turn) held = await_tail(call);
+  holding_ = false;
+  if (!held.ok()) {
+    if (has_turn) pass_turn();
+    return std::move(held).error();
+  }
+  held_ = std::move(turn);
+  return fsm_.log().history().last();
+}
+
+Status ReplicatedCopy::await_tail(const CallContext& call) {
+  for (;;) {
+    QV_CHECK(check_open());
+    if (!hold_wanted_) {
+      return Error{ErrorCode::FailedPrecondition,
+                   "the shard's writes were let go before they were held back"};
     }
     if (fsm_.role() != Role::Primary) return refusal(WriteOutcome::NotPrimary);
-    held_ = std::move(turn);
-    return fsm_.log().history().last();
-  }();
-  if (!status.ok()) end_turn();
-  return status;
+    if (applied_ >= fsm_.log().tail()) return Done{};
+    QV_CHECK(call.check());
+    applied_changed_.wait_until(mutex_, poll_until(call));
+  }
 }
 
 void ReplicatedCopy::release() {
   const MutexLock lock(mutex_);
+  hold_wanted_ = false;
+  applied_changed_.notify_all();
   if (held_ == nullptr) return;
   pass_turn();
   held_.reset();

@@ -53,19 +53,23 @@ Result<std::any> ask(const AskCopy& copy, const CallContext& call) {
 }
 
 /// As `call`, and can be cancelled by itself.
-CallContext cancellable(const CallContext& call) {
-  CallContext out = call;
-  out.cancel = CancelToken::make();
-  call.cancel.on_cancel([token = out.cancel] { token.cancel(); });
-  return out;
-}
+struct Cancellable {
+  CallContext context;
+  CancelWatch watch;
+  explicit Cancellable(const CallContext& call) : context(call) {
+    context.cancel = CancelToken::make();
+    watch = call.cancel.watch([token = context.cancel] { token.cancel(); });
+  }
+};
 
 }  // namespace
 
 Hedged ask_hedged(const CallContext& call, const AskCopy& first, const AskCopy& second,
                   std::chrono::steady_clock::duration delay, Alarms& alarms, FanOut& fan_out) {
-  const CallContext first_call = cancellable(call);
-  const CallContext second_call = cancellable(call);
+  const Cancellable one(call);
+  const Cancellable other_one(call);
+  const auto& first_call = one.context;
+  const auto& second_call = other_one.context;
   const auto shared = std::make_shared<Second>();
   // What it refers to stays until stop() says that it has not begun, or it has ended.
   const auto ask_second = [&, shared] {

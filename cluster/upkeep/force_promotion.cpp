@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cluster/pause.h"
 #include "cluster/replication/promotion.h"
 #include "cluster/view/keys.h"
 #include "core/log.h"
@@ -11,6 +12,7 @@ namespace quiver::cluster {
 namespace {
 
 constexpr int kAttempts = 10;
+constexpr std::chrono::milliseconds kPauseMax{1'000};
 constexpr std::size_t kFields = 12;
 
 Error malformed(const std::string& why) {
@@ -203,6 +205,7 @@ Result<ForcePromotionRecord> ForcePromotion::write(const CallContext& call, cons
     return Error{ErrorCode::Internal, "a promotion begins the next term"};
   }
   const auto audit = keys::force_promotion(record.id);
+  auto wait = parts_.pause;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     QV_TRY(const auto written, parts_.store.txn(call, {{target.key, target.revision}, {audit, {}}},
                                                 {{target.key, desired->to_json().dump()},
@@ -215,7 +218,12 @@ Result<ForcePromotionRecord> ForcePromotion::write(const CallContext& call, cons
       return record;
     }
     // Whether it was this that was written, only its own compares can tell.
-    if (written == TxnOutcome::Unknown) continue;
+    if (written == TxnOutcome::Unknown) {
+      // A store that is choosing a leader needs a moment; who gives up meanwhile is told the same.
+      if (!pause(call, wait).ok()) break;
+      wait = std::min(2 * wait, kPauseMax);
+      continue;
+    }
     QV_TRY(auto mine, find_record(call, record.id));
     if (mine) return std::move(*mine);
     return Error{ErrorCode::Unavailable,

@@ -68,6 +68,9 @@ class ForcePromotion {
     ReachNode reach;
     /// How long a server may take to say whether its copy is there.
     std::chrono::milliseconds patience{3'000};
+    /// Behind an answer of the store that leaves open what was written; doubled for each further
+    /// one, up to a second.
+    std::chrono::milliseconds pause{50};
   };
   static constexpr std::size_t kReasonBytesMax = 1000;
 

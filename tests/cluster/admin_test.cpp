@@ -306,7 +306,9 @@ TEST_CASE("ClusterAdmin: a node is removed only if its shards can go elsewhere",
   c.liveness.down.insert(c.world.nodes[1]->id);
   CHECK_THAT(
       message_of(c.admin->remove_node(within(20s), "node-b").error(), ErrorCode::Unavailable),
-      Catch::Contains("only copy of 1 shards (notes/"));
+      Catch::Contains("only copy of 1 shards (notes/") &&
+          Catch::Contains("or delete these collections") &&
+          !Catch::Contains("cluster_force_promote"));
   c.liveness.down.clear();
   c.set_state(*c.world.nodes[1], NodeState::Joining);
   CHECK_THAT(message_of(c.admin->remove_node(within(20s), "node-a").error(),
@@ -315,6 +317,38 @@ TEST_CASE("ClusterAdmin: a node is removed only if its shards can go elsewhere",
   for (const auto& node : c.world.nodes) {
     CHECK(c.world.nodes[0]->views->current()->nodes.at(node->id).record.state !=
           NodeState::Draining);
+  }
+}
+
+TEST_CASE(
+    "ClusterAdmin: of shards with several copies the way out of a lost node is named if it is one",
+    "[cluster][admin]") {
+  Cluster c(3);
+  c.world.make("notes", 1);
+  const auto& lost = c.world.owner("notes");
+  const auto id = c.world.id_of("notes");
+  const auto put = [&](const std::string& key, const Json& value) {
+    REQUIRE(c.world.store->txn(CallContext{}, {}, {{key, value.dump()}}).ok());
+    c.world.settle();
+  };
+  auto spec = c.world.nodes[0]->views->current()->find_collection("notes")->spec;
+  spec.replication_factor = 2;
+  put(keys::spec(id), spec.to_json());
+  c.liveness.down.insert(lost.id);
+  const auto why = [&] {
+    return message_of(c.admin->remove_node(within(20s), lost.id.text).error(),
+                      ErrorCode::Unavailable);
+  };
+  SECTION("no other copy") {
+    CHECK_THAT(why(), Catch::Contains("only copy of 1 shards (notes/0): bring it back, or delete"));
+  }
+  SECTION("one that lacks writes") {
+    auto state = c.world.state("notes");
+    state.copies[CopyId{std::string(32, 'e')}] = {c.world.other(lost).id, CopyState::Active};
+    put(keys::shard(id, ShardId{0}), state.to_json());
+    CHECK_THAT(why(),
+               Catch::Contains("only copy of 1 shards (notes/0): bring it back, or give up") &&
+                   Catch::Contains("cluster_force_promote"));
   }
 }
 

@@ -18,6 +18,9 @@ class CopyCalls final : public cluster::testing::SilentNode {
  public:
   std::atomic<CopyExchange*> exchange{nullptr};
   std::atomic<bool> refuses_chunks{false};
+  /// Calls for chunks get no answer for as long.
+  std::atomic<bool> stalls_chunks{false};
+  std::atomic<int> stalled{0};
 
   Reply<std::vector<thrift::RefusedParcel>> deliver(
       const NodeCall& call, std::vector<thrift::CopyParcel> parcels) override {
@@ -28,6 +31,10 @@ class CopyCalls final : public cluster::testing::SilentNode {
   }
   Reply<std::string> read_chunk(const ShardCall& call, const thrift::ChunkCall& chunk) override {
     if (refuses_chunks) return silence();
+    if (stalls_chunks) {
+      ++stalled;
+      stalls_chunks.wait(true);
+    }
     return exchange.load()->read_chunk(call, chunk);
   }
   Answered end_checkpoint(const ShardCall& call, const std::string& checkpoint) override {
@@ -212,6 +219,79 @@ TEST_CASE("exchange: a copy is filled by chunks of a snapshot", "[replication]")
   write_some(200, 5);
   REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
   check_equal(world, model);
+}
+
+TEST_CASE("exchange: a snapshot that comes in and stalls holds up none that goes out",
+          "[replication]") {
+  WorldOptions options;
+  options.storage.log_entries_kept = 10;
+  options.storage.log_bytes_pinned = 1;
+  CopyExchange::Options how;
+  how.bulk_threads = 1;
+  CallWorld world(options, how);
+  world.start();
+  CopiesWorld::Model model;
+  const auto write_some = [&](std::uint64_t from, std::uint64_t count) {
+    for (auto i = from; i < from + count; ++i) {
+      world.write(put(i, static_cast<double>(i)));
+      model[i] = static_cast<double>(i);
+    }
+  };
+  write_some(0, 5);
+  REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+  world.stop(2);
+  write_some(5, 60);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto shard = std::const_pointer_cast<storage::Shard>(world.copy(i)->shard());
+    REQUIRE(shard->flush_index(CallContext{}).ok());
+  }
+  write_some(65, 2);
+  // Server 0 is offered files of server 1, which does not get on with them.
+  world.calls(1).stalls_chunks = true;
+  thrift::ShardCall call;
+  call.collection = line_spec().id;
+  call.copy = CopiesWorld::id_of(0);
+  thrift::SnapshotOffer offer{{"some", {{"MANIFEST", 5}}, {}}, CopiesWorld::id_of(1), ""};
+  offer.message = encode_snapshot({{}, Term{1}, History({{Term{1}, Seq{1}}}, Seq{1}), {}});
+  REQUIRE((*world.peer(1, {"node0"}))->offer_snapshot(call, offer).ok());
+  REQUIRE(CopiesWorld::eventually([&] { return world.calls(1).stalled > 0; }));
+  // It still makes those that others need.
+  world.start(2);
+  CHECK(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+  CHECK(world.calls(1).stalls_chunks);
+  world.calls(1).stalls_chunks = false;
+  world.calls(1).stalls_chunks.notify_all();
+  check_equal(world, model);
+}
+
+TEST_CASE("exchange: the way to a server that nothing is sent to is taken down", "[replication]") {
+  CopyExchange::Options how;
+  how.link_idle = 1s;
+  CallWorld world({}, how);
+  world.start();
+  world.write(put(1, 1));
+  REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+  REQUIRE(world.exchange(0).links() == 2);
+  // As to a server that is removed a moment later.
+  world.exchange(0).send({line_spec().id,
+                          ShardId{0},
+                          CopiesWorld::id_of(0),
+                          CopiesWorld::id_of(2),
+                          NodeId{"node7"},
+                          Stale{Term{1}},
+                          {}});
+  CHECK(world.exchange(0).links() == 3);
+  world.exchange(0).tick();
+  CHECK(world.exchange(0).links() == 3);
+  CHECK(CopiesWorld::eventually([&] {
+    world.exchange(0).tick();
+    return world.exchange(0).links() == 2;
+  }));
+  // Those that signs of life go by stay.
+  CHECK(world.exchange(0).figures({"node1"}).calls > 0);
+  CHECK(world.exchange(0).figures({"node2"}).calls > 0);
+  world.write(put(2, 2));
+  check_equal(world, {{1, 1.0}, {2, 2.0}});
 }
 
 TEST_CASE("exchange: parcels for nobody, from strangers, or without sense are answered",

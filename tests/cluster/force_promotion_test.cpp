@@ -31,7 +31,7 @@ struct Wreck {
 
   ForcePromotion promotion() {
     return ForcePromotion({*world.store, *world.views, world.clock, world.fan_out, world.reach(),
-                           std::chrono::milliseconds(3'000)});
+                           std::chrono::milliseconds(3'000), pause});
   }
   Result<ForcePromotionRecord> run(const ForcePromotionRequest& wanted) {
     return promotion().run(call, wanted);
@@ -48,6 +48,7 @@ struct Wreck {
 
   CopyServers world;
   CallContext call;
+  std::chrono::milliseconds pause{1};
   ForcePromotionRequest request{"docs", ShardId{0}, std::nullopt, true, "both disks are gone"};
 };
 
@@ -192,6 +193,38 @@ TEST_CASE("Force promotion: a store that never answers leaves it open, and says 
   wreck.refuses(wreck.request, ErrorCode::Unavailable, "could not be found out");
   wreck.world.store->hook = [] { return Fate::Refused; };
   wreck.refuses(wreck.request, ErrorCode::Unavailable, "no store");
+}
+
+TEST_CASE(
+    "Force promotion: a store that does not answer is given time, and is not waited for in vain",
+    "[cluster][upkeep]") {
+  using Clock = std::chrono::steady_clock;
+  Wreck wreck;
+  std::vector<Clock::time_point> asked;
+  SECTION("pauses that double") {
+    wreck.pause = std::chrono::milliseconds(8);
+    wreck.world.store->hook = [&] {
+      asked.push_back(Clock::now());
+      return asked.size() < 5 ? Fate::RequestLost : Fate::Honest;
+    };
+    REQUIRE(wreck.run(wreck.request).ok());
+    REQUIRE(asked.size() == 5);
+    for (std::size_t i = 1; i < asked.size(); ++i) {
+      CHECK(asked[i] - asked[i - 1] >= std::chrono::milliseconds(8 << (i - 1)));
+    }
+  }
+  SECTION("whoever asked goes away") {
+    // Longer than this test may take.
+    wreck.pause = std::chrono::hours(1);
+    wreck.call.cancel = CancelToken::make();
+    wreck.world.store->hook = [&] {
+      asked.push_back(Clock::now());
+      wreck.call.cancel.cancel();
+      return Fate::RequestLost;
+    };
+    wreck.refuses(wreck.request, ErrorCode::Unavailable, "could not be found out");
+    CHECK(asked.size() == 1);
+  }
 }
 
 TEST_CASE("Force promotion: a record that changed meanwhile is not overwritten",

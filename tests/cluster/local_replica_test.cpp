@@ -264,5 +264,64 @@ TEST_CASE("LocalReplica: a cancelled write does not take effect", "[cluster]") {
   CHECK(f.count() == 0);
 }
 
+/// Does not store anything before it is let.
+class SlowShard final : public test::ForwardingShard {
+ public:
+  using ForwardingShard::ForwardingShard;
+  Status append(std::span<const LogEntry> entries) override {
+    entered = true;
+    slow.wait(true);
+    return ForwardingShard::append(entries);
+  }
+  std::atomic<bool> slow{true};
+  std::atomic<bool> entered{false};
+};
+
+TEST_CASE("LocalReplica: a hold that is ended before it began holds nothing", "[cluster]") {
+  Fixture fixture;
+  fixture.replica.reset();
+  auto inner = fixture.store.create(line_spec(), ShardId{0}, CopyId{std::string(32, 'c')});
+  REQUIRE(inner.ok());
+  auto made = std::make_unique<SlowShard>(std::move(inner).value());
+  auto& shard = *made;
+  auto opened = LocalReplica::open(std::move(made));
+  REQUIRE(opened.ok());
+  auto& replica = **opened;
+
+  std::thread writer(
+      [&] { CHECK(replica.write(CallContext{}, Mutation{UpsertPoints{{at(1, 1)}}}).ok()); });
+  while (!shard.entered) std::this_thread::yield();
+  // It waits for the write that is under way; what ends it comes first.
+  const bool retires = GENERATE(false, true);
+  CallContext call;
+  call.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::atomic<bool> over{false};
+  ErrorCode code = ErrorCode::Internal;
+  std::thread holder([&] {
+    const auto held = replica.hold(call);
+    if (!held.ok()) code = held.error().code;
+    over = true;
+  });
+  while (!over && call.check().ok()) {
+    if (retires) {
+      replica.retire();
+    } else {
+      replica.release();
+    }
+    std::this_thread::yield();
+  }
+  holder.join();
+  CHECK(code == (retires ? ErrorCode::WrongOwner : ErrorCode::FailedPrecondition));
+  shard.slow = false;
+  shard.slow.notify_all();
+  writer.join();
+  if (!retires) {
+    // Nothing is left of it.
+    CHECK(replica.write(CallContext{}, Mutation{UpsertPoints{{at(2, 2)}}}).ok());
+    CHECK(replica.hold(CallContext{}).ok());
+    replica.release();
+  }
+}
+
 }  // namespace
 }  // namespace quiver::cluster

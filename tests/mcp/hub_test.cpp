@@ -307,5 +307,28 @@ TEST_CASE("cancel token: calls what waits for it, once", "[mcp]") {
   CHECK(calls == 11);
 }
 
+TEST_CASE("cancel token: what watches it is forgotten when it ends", "[mcp]") {
+  int calls = 0;
+  const CancelToken token = CancelToken::make();
+  // As a client does that calls others for hours with one token.
+  for (int i = 0; i < 1000; ++i) {
+    const auto watch = token.watch([&] { ++calls; });
+    CHECK(token.watchers() == 1);
+  }
+  CHECK(token.watchers() == 0);
+  {
+    auto first = token.watch([&] { calls += 10; });
+    auto second = token.watch([&] { calls += 100; });
+    // Takes the place of the one that was there.
+    first = std::move(second);
+    CHECK(token.watchers() == 1);
+    token.cancel();
+    CHECK(calls == 100);
+  }
+  const auto late = token.watch([&] { calls += 1000; });
+  CHECK(calls == 1100);
+  CHECK(token.watchers() == 0);
+}
+
 }  // namespace
 }  // namespace quiver::mcp
