@@ -461,6 +461,11 @@ std::vector<Key> cluster_self_keys() {
           "cluster.lease_s", [](auto& o) -> auto& { return o.cluster.lease_s; },
           {2, 600, "seconds"}, "So long the sign of life of a server that died stays in etcd."),
       number(
+          "cluster.anti_entropy_s", [](auto& o) -> auto& { return o.cluster.anti_entropy_s; },
+          {0, 2'592'000, "seconds"},
+          "Copies of a shard are read and compared so often; one that differs is made anew. "
+          "0: never."),
+      number(
           "cluster.etcd_client_port", [](auto& o) -> auto& { return o.cluster.etcd_client_port; },
           {0, 65535}, "Of a managed etcd, on each of cluster.nodes. 0: the server's port and 1."),
       number(

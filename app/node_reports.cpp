@@ -69,6 +69,22 @@ double open_files() {
   return count;
 }
 
+void write_comparisons(const Json& status, MetricText& out) {
+  const auto counter = [&](const MetricName& metric, const char* name) {
+    out.begin(metric, "counter");
+    out.value("", status.at(name).get<double>());
+  };
+  counter({"quiver_copy_comparisons_total", "Of copies with their primaries on this server."},
+          "copy_comparisons");
+  counter({"quiver_copy_comparisons_undecided_total", "That told nothing, and are made again."},
+          "copy_comparisons_undecided");
+  counter({"quiver_copies_differing_total", "Copies found to differ from what they should hold."},
+          "copies_differing");
+  out.gauge({"quiver_copies_compared_timestamp_seconds",
+             "When copies were last compared, Unix time; 0: not since the start."},
+            status.at("copies_compared_at_ms").get<double>() / 1000.0);
+}
+
 }  // namespace
 
 Result<api::Readiness> readiness(service::Executor& executor) {
@@ -92,6 +108,7 @@ void write_node_metrics(service::Executor& executor, MetricText& out) {
   out.gauge({"quiver_shards_unresolved",
              "Shards with several copies that nothing can be done about now."},
             figure("unresolved"));
+  write_comparisons(*status, out);
   write_servers(status->at("nodes"), out);
 }
 

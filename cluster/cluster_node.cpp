@@ -40,10 +40,16 @@ Result<std::shared_ptr<ClusterAdmin>> admin_of(Result<std::shared_ptr<ClusterHom
   return std::shared_ptr<ClusterAdmin>(parts, &parts->admin());
 }
 
+/// With what the options of the cluster say of its parts.
+ClusterNode::Settings complete(ClusterNode::Settings settings) {
+  settings.copies.audit.every = std::chrono::seconds(settings.cluster.anti_entropy_s);
+  return settings;
+}
+
 }  // namespace
 
 ClusterNode::ClusterNode(Settings settings, HttpClient& http, const Clock& clock, Refused refused)
-    : settings_(std::move(settings)),
+    : settings_(complete(std::move(settings))),
       http_(http),
       clock_(clock),
       refused_(std::move(refused)),

@@ -171,6 +171,12 @@ thrift::Answered NodeService::direct(const thrift::ShardCall& call,
   return Done{};
 }
 
+thrift::Reply<ContentSums> NodeService::content_sums(const thrift::ShardCall& call) {
+  QV_TRY(const auto open, parts_for(call));
+  if (open.copies == nullptr) return NodeHandler::content_sums(call);
+  return open.copies->content_sums(call.context, {call.collection, call.shard, call.copy});
+}
+
 thrift::Reply<thrift::Welcome> NodeService::join(const thrift::NodeCall& call,
                                                  const thrift::JoinCall& request) {
   QV_TRY(const auto open, all_parts_for(call));

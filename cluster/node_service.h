@@ -75,6 +75,7 @@ class NodeService final : public thrift::NodeHandler {
       const thrift::NodeCall& call, const std::vector<thrift::CopyName>& copies) override;
   thrift::Answered direct(const thrift::ShardCall& call,
                           const thrift::PrimaryOrder& order) override;
+  thrift::Reply<ContentSums> content_sums(const thrift::ShardCall& call) override;
   thrift::Reply<thrift::Welcome> join(const thrift::NodeCall& call,
                                       const thrift::JoinCall& request) override;
   thrift::Reply<thrift::HeartbeatEcho> ping(const thrift::NodeCall& call,

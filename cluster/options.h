@@ -51,6 +51,8 @@ struct ClusterOptions {
   std::uint32_t heartbeat_ms = 500;
   std::uint32_t down_after_ms = 3'000;
   std::uint32_t lease_s = 10;
+  /// 0: never.
+  std::uint32_t anti_entropy_s = 21'600;
 
   /// Of a managed etcd; 0: `port` and 1, and 2.
   std::uint16_t etcd_client_port = 0;

@@ -11,6 +11,7 @@
 #include "storage/shard_columns.h"
 #include "storage/shard_scan.h"
 #include "storage/shard_search.h"
+#include "storage/sum_content.h"
 #include "storage/vector_form.h"
 
 namespace quiver::storage {
@@ -377,6 +378,11 @@ std::vector<PointId> DiskShard::expired(std::int64_t now_ms, std::size_t limit) 
 ShardStats DiskShard::stats() const {
   const auto moment = state_->live.moment(state_->clock.wall_ms());
   return {moment.live - moment.expired.size(), index_->unindexed(), bytes_below(directory_)};
+}
+
+Result<ContentSums> DiskShard::content_sums(
+    const CallContext& call, const std::function<Status(std::size_t bytes)>& read) const {
+  return sum_content(call, PointStore::View(state_->points), read);
 }
 
 Status DiskShard::flush_index(const CallContext& call) {

@@ -75,6 +75,8 @@ class DiskShard final : public Shard {
   Result<std::vector<FieldSummary>> fields(std::size_t limit) const override;
   std::vector<PointId> expired(std::int64_t now_ms, std::size_t limit) const override;
   ShardStats stats() const override;
+  Result<ContentSums> content_sums(
+      const CallContext& call, const std::function<Status(std::size_t bytes)>& read) const override;
   Status flush_index(const CallContext& call) override;
   Result<LogPosition> checkpoint(const std::filesystem::path& directory) override;
 

@@ -135,9 +135,7 @@ Result<StateMark> decode_mark(std::string_view bytes) {
   return mark;
 }
 
-Result<StateMark> read_mark(const Rocks& rocks, rocksdb::ReadTier tier) {
-  rocksdb::ReadOptions options;
-  options.read_tier = tier;
+Result<StateMark> read_mark(const Rocks& rocks, const rocksdb::ReadOptions& options) {
   std::string bytes;
   const auto status = rocks.db().Get(options, handle(rocks, Column::Meta), kMarkKey, &bytes);
   if (status.IsNotFound()) return StateMark{};
@@ -210,11 +208,13 @@ Status PointStore::write(StateBatch& batch) {
 }
 
 Result<StateMark> PointStore::mark() const {
-  return read_mark(rocks_, rocksdb::kReadAllTier);
+  return read_mark(rocks_, rocksdb::ReadOptions());
 }
 
 Result<StateMark> PointStore::flushed_mark() const {
-  return read_mark(rocks_, rocksdb::kPersistedTier);
+  rocksdb::ReadOptions options;
+  options.read_tier = rocksdb::kPersistedTier;
+  return read_mark(rocks_, options);
 }
 
 PointStore::View::View(const PointStore& store)
@@ -222,6 +222,12 @@ PointStore::View::View(const PointStore& store)
 
 PointStore::View::~View() {
   rocks_.db().ReleaseSnapshot(snapshot_);
+}
+
+Result<StateMark> PointStore::View::mark() const {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot_;
+  return read_mark(rocks_, options);
 }
 
 Result<std::vector<std::optional<PointRecord>>> PointStore::View::find(

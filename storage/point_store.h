@@ -104,6 +104,8 @@ class PointStore {
     View(const View&) = delete;
     View& operator=(const View&) = delete;
 
+    /// How far the state has come in it.
+    Result<StateMark> mark() const;
     /// One answer for each id; absent where there is no such point.
     Result<std::vector<std::optional<PointRecord>>> find(std::span<const PointId> ids) const;
     /// One answer for each slot; absent where the slot was given up. Likewise below.

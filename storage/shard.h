@@ -11,6 +11,7 @@
 #include "core/call_context.h"
 #include "core/clock.h"
 #include "core/collection_spec.h"
+#include "core/content_sums.h"
 #include "core/filter.h"
 #include "core/mutation.h"
 #include "core/point.h"
@@ -128,6 +129,9 @@ class Shard {
   /// Ids of expired points that are still stored, at most `limit`.
   virtual std::vector<PointId> expired(std::int64_t now_ms, std::size_t limit) const = 0;
   virtual ShardStats stats() const = 0;
+  /// Of all that is stored now, read from the disk; see sum_content(). `read` may wait.
+  virtual Result<ContentSums> content_sums(
+      const CallContext& call, const std::function<Status(std::size_t bytes)>& read) const = 0;
 
   /// Waits until the graph holds all vectors and writes its snapshot: the next open is quick.
   virtual Status flush_index(const CallContext& call) = 0;

@@ -10,6 +10,7 @@
 
 #include "core/call_context.h"
 #include "core/collection_spec.h"
+#include "core/content_sums.h"
 #include "core/filter.h"
 #include "core/mutation.h"
 #include "core/point.h"

@@ -240,6 +240,37 @@ Result<std::vector<CopyPosition>> decode_positions(const wire::CopyPositionsRepl
   return out;
 }
 
+wire::ContentSumsReply encode_sums(const ContentSums& sums) {
+  wire::ContentSumsReply out;
+  out.term = static_cast<std::int64_t>(raw(sums.applied.term));
+  out.seq = static_cast<std::int64_t>(raw(sums.applied.seq));
+  out.points = static_cast<std::int64_t>(sums.points);
+  out.sums.reserve(sums.buckets.size() * sizeof(std::uint64_t));
+  for (const auto sum : sums.buckets) {
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+      out.sums.push_back(static_cast<char>(sum >> shift & 0xffU));
+    }
+  }
+  return out;
+}
+
+Result<ContentSums> decode_sums(const wire::ContentSumsReply& reply) {
+  if (reply.sums.size() != kContentBuckets * sizeof(std::uint64_t)) {
+    return wrong("sums", std::to_string(kContentBuckets * sizeof(std::uint64_t)) +
+                             " bytes, got " + std::to_string(reply.sums.size()));
+  }
+  ContentSums out;
+  out.applied = {Term{static_cast<std::uint64_t>(reply.term)},
+                 Seq{static_cast<std::uint64_t>(reply.seq)}};
+  out.points = static_cast<std::uint64_t>(reply.points);
+  out.buckets.resize(kContentBuckets);
+  for (std::size_t i = 0; i < reply.sums.size(); ++i) {
+    const auto byte = static_cast<std::uint64_t>(static_cast<unsigned char>(reply.sums[i]));
+    out.buckets[i / sizeof(std::uint64_t)] |= byte << (8 * (i % sizeof(std::uint64_t)));
+  }
+  return out;
+}
+
 Result<wire::PrimaryOrderRequest> encode_order(const PrimaryOrder& order) {
   wire::PrimaryOrderRequest out;
   out.kind = static_cast<std::int32_t>(order.kind);

@@ -32,6 +32,9 @@ Result<HandOverCall> decode_hand_over(const wire::HandOverRequest& request);
 /// Errors: also InvalidArgument above kCopiesMax.
 Result<std::vector<wire::CopyNameRecord>> encode_copies(std::span<const CopyName> copies);
 Result<std::vector<CopyName>> decode_copies(const std::vector<wire::CopyNameRecord>& records);
+wire::ContentSumsReply encode_sums(const ContentSums& sums);
+/// Errors: InvalidArgument unless there are kContentBuckets sums.
+Result<ContentSums> decode_sums(const wire::ContentSumsReply& reply);
 wire::CopyPositionsReply encode_positions(const std::vector<CopyPosition>& positions);
 /// Errors: InvalidArgument unless there are `asked`.
 Result<std::vector<CopyPosition>> decode_positions(const wire::CopyPositionsReply& reply,

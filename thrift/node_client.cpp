@@ -296,6 +296,19 @@ Answered NodeClient::direct(const ShardCall& call, const PrimaryOrder& order) {
   return {Done{}, decode_info(answer.header)};
 }
 
+Reply<ContentSums> NodeClient::content_sums(const ShardCall& call) {
+  const Plan plan{Purpose::Bulk, Kind::Read, call, &call};
+  wire::ContentSumsReply answer;
+  if (auto lost = carry(plan, Talk([&](Connection::Wire& peer, const wire::CallHeader& header) {
+                          peer.content_sums(answer, header);
+                        }))) {
+    return *std::move(lost);
+  }
+  auto sums = decode_sums(answer);
+  if (!sums.ok()) return malformed(sums.error());
+  return {std::move(sums).value(), decode_info(answer.header)};
+}
+
 Reply<Welcome> NodeClient::join(const NodeCall& call, const JoinCall& request) {
   QV_TRY(const auto encoded, encode_join(request));
   const Plan plan{Purpose::Control, Kind::Idempotent, call, nullptr};

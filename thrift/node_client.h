@@ -84,6 +84,7 @@ class NodeClient final : public NodeHandler {
   Reply<std::vector<CopyPosition>> copy_positions(const NodeCall& call,
                                                   const std::vector<CopyName>& copies) override;
   Answered direct(const ShardCall& call, const PrimaryOrder& order) override;
+  Reply<ContentSums> content_sums(const ShardCall& call) override;
   Reply<Welcome> join(const NodeCall& call, const JoinCall& request) override;
   Reply<HeartbeatEcho> ping(const NodeCall& call, const Heartbeat& heartbeat) override;
   Reply<NodeStatus> status(const NodeCall& call) override;

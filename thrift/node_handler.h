@@ -72,6 +72,8 @@ class NodeHandler {
   /// Passes an order to the copy that is meant, which carries it out if it is the primary and can;
   /// that shows in the shard's record. A repetition does no harm.
   virtual Answered direct(const ShardCall& call, const PrimaryOrder& order);
+  /// What the copy that is meant holds on its disk. Takes as long as reading all of it.
+  virtual Reply<ContentSums> content_sums(const ShardCall& call);
 
   // -- the node
   virtual Reply<Welcome> join(const NodeCall& call, const JoinCall& request) = 0;
@@ -87,6 +89,9 @@ inline Reply<std::vector<CopyPosition>> NodeHandler::copy_positions(const NodeCa
   return no_replicas();
 }
 inline Answered NodeHandler::direct(const ShardCall& /*call*/, const PrimaryOrder& /*order*/) {
+  return no_replicas();
+}
+inline Reply<ContentSums> NodeHandler::content_sums(const ShardCall& /*call*/) {
   return no_replicas();
 }
 

@@ -275,6 +275,16 @@ void WireHandler::direct(wire::Ack& out, const wire::CallHeader& header,
   });
 }
 
+void WireHandler::content_sums(wire::ContentSumsReply& out, const wire::CallHeader& header) {
+  on_shard(header, Purpose::Bulk, [&](const ShardCall& call) -> Answered {
+    const auto reply = context_.handler.content_sums(call);
+    if (!reply.ok()) return failed(reply);
+    out = encode_sums(reply.result.value());
+    out.header = encode_info(reply.info);
+    return Done{};
+  });
+}
+
 void WireHandler::join(wire::JoinReply& out, const wire::CallHeader& header,
                        const wire::JoinRequest& request) {
   on_node(header, Purpose::Control, [&](const NodeCall& call) -> Answered {

@@ -89,6 +89,7 @@ class WireHandler final : public wire::NodeWireIf {
                       const std::vector<wire::CopyNameRecord>& copies) override;
   void direct(wire::Ack& out, const wire::CallHeader& header,
               const wire::PrimaryOrderRequest& request) override;
+  void content_sums(wire::ContentSumsReply& out, const wire::CallHeader& header) override;
   void join(wire::JoinReply& out, const wire::CallHeader& header,
             const wire::JoinRequest& request) override;
   void ping(wire::HeartbeatReply& out, const wire::CallHeader& header,

@@ -8,6 +8,7 @@
 #include "cluster/migration/operations.h"
 #include "cluster/placement/distribution.h"
 #include "cluster/placement/plan.h"
+#include "cluster/replication/audit_figures.h"
 #include "cluster/upkeep/force_promotion.h"
 #include "cluster/view/cluster_view.h"
 #include "core/call_context.h"
@@ -109,6 +110,8 @@ struct OwnState {
   std::string reads_only;
   /// Epoch of the map of the cluster on its disk; 0: there is none, or it is of an earlier start.
   std::uint64_t kept_epoch = 0;
+  /// Of copies with their primaries here.
+  replication::AuditFigures audited = {};
 };
 
 enum class OperationState : std::uint8_t { Running = 1, Done = 2, Failed = 3, Cancelled = 4 };

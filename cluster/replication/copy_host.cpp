@@ -56,7 +56,11 @@ CopyHost::CopyHost(Parts parts, const Options& options)
       options_(options),
       keepers_(parts_.store, parts_.views, options.keepers),
       pool_(options.disk_threads),
-      ticker_(options.copy.rules.tick) {}
+      ticker_(options.copy.rules.tick),
+      audit_({[this] { return serving(); },
+              [this](const storage::ShardPlace& place) { return find(place); }, parts_.peer,
+              parts_.self, parts_.clock},
+             options.audit) {}
 
 CopyHost::~CopyHost() {
   close();
@@ -74,6 +78,7 @@ Status CopyHost::start() {
   ticker_.add(exchange_);
   moved_ = true;
   thread_ = std::thread([this] { work(); });
+  audit_.start();
   return Done{};
 }
 
@@ -137,6 +142,7 @@ bool CopyHost::ask_heirs() {
 }
 
 void CopyHost::close() {
+  audit_.stop();
   std::thread thread;
   {
     const MutexLock lock(mutex_);
@@ -532,6 +538,20 @@ Status CopyHost::direct(const thrift::CopyName& primary, const thrift::PrimaryOr
     (*copy)->drop(order.copy);
   }
   return Done{};
+}
+
+Result<ContentSums> CopyHost::content_sums(const CallContext& call,
+                                                    const thrift::CopyName& copy) {
+  return audit_.sums(call, {copy.collection, copy.shard, copy.copy});
+}
+
+std::vector<storage::ShardPlace> CopyHost::serving() const {
+  std::vector<storage::ShardPlace> out;
+  const MutexLock lock(mutex_);
+  for (const auto& [place, hosted] : hosted_) {
+    if (hosted->copy != nullptr && hosted->copy->status().serving) out.push_back(place);
+  }
+  return out;
 }
 
 std::vector<std::shared_ptr<ReplicatedCopy>> CopyHost::open_copies() const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cluster/coordination/store.h"
+#include "cluster/replication/copy_audit.h"
 #include "cluster/replication/copy_exchange.h"
 #include "cluster/replication/record_keepers.h"
 #include "cluster/replication/replicated_copy.h"
@@ -38,6 +39,7 @@ class CopyHost final : public CopyDesk {
     ReplicatedCopy::Options copy;
     CopyExchange::Options exchange;
     RecordKeepers::Options keepers;
+    CopyAudit::Options audit;
     /// Write to disk, for all copies.
     std::size_t disk_threads = 4;
     /// Open copies side by side.
@@ -101,6 +103,9 @@ class CopyHost final : public CopyDesk {
   Result<std::vector<thrift::CopyPosition>> positions(
       std::span<const thrift::CopyName> copies) override;
   Status direct(const thrift::CopyName& primary, const thrift::PrimaryOrder& order) override;
+  Result<ContentSums> content_sums(const CallContext& call,
+                                            const thrift::CopyName& copy) override;
+  AuditFigures audited() const { return audit_.figures(); }
 
  private:
   /// What the record's keeper tells, also before the copy is there to be told.
@@ -161,6 +166,8 @@ class CopyHost final : public CopyDesk {
   void retire(const storage::ShardPlace& place);
   std::vector<std::shared_ptr<ReplicatedCopy>> open_copies() const;
   void purge_expired();
+  /// Of the copies that are primary and take writes.
+  std::vector<storage::ShardPlace> serving() const;
 
   const Parts parts_;
   const Options options_;
@@ -194,6 +201,8 @@ class CopyHost final : public CopyDesk {
   std::thread thread_ QV_GUARDED_BY(mutex_);
   /// Of the thread.
   Time purge_due_;
+  /// Last: its thread uses all above.
+  CopyAudit audit_;
 };
 
 }  // namespace quiver::cluster::replication

@@ -16,6 +16,10 @@ Result<NodeStatusResponse> node_status(const CallContext& call, Engine& engine,
   QV_TRY(const auto own, engine.cluster->own_state());
   response.reads_only = own.reads_only;
   response.kept_epoch = own.kept_epoch;
+  response.copy_comparisons = own.audited.comparisons;
+  response.copy_comparisons_undecided = own.audited.undecided;
+  response.copies_differing = own.audited.differing;
+  response.copies_compared_at_ms = own.audited.last_ms;
   QV_TRY(const auto spread, engine.cluster->shard_distribution(call, {}));
   response.epoch = spread.nodes.epoch;
   response.shards = spread.shards.size();

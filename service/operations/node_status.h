@@ -43,6 +43,11 @@ struct NodeStatusResponse {
   std::string reads_only;
   /// As cluster::OwnState has it.
   std::uint64_t kept_epoch = 0;
+  /// As cluster::replication::AuditFigures.
+  std::uint64_t copy_comparisons = 0;
+  std::uint64_t copy_comparisons_undecided = 0;
+  std::uint64_t copies_differing = 0;
+  std::int64_t copies_compared_at_ms = 0;
   std::vector<NodeStatusServer> nodes;
 
   static constexpr auto fields() {
@@ -51,6 +56,10 @@ struct NodeStatusResponse {
                     field("shards", &R::shards), field("copies_missing", &R::copies_missing),
                     field("unresolved", &R::unresolved), field("reads_only", &R::reads_only),
                     field("kept_epoch", &R::kept_epoch),
+                    field("copy_comparisons", &R::copy_comparisons),
+                    field("copy_comparisons_undecided", &R::copy_comparisons_undecided),
+                    field("copies_differing", &R::copies_differing),
+                    field("copies_compared_at_ms", &R::copies_compared_at_ms),
                     field("nodes", &R::nodes, "Servers that are not removed"));
   }
 };

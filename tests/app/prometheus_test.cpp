@@ -162,6 +162,10 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
                          {"unresolved", 2},
                          {"reads_only", ""},
                          {"kept_epoch", 6},
+                         {"copy_comparisons", 40},
+                         {"copy_comparisons_undecided", 3},
+                         {"copies_differing", 1},
+                         {"copies_compared_at_ms", 1'700'000'000'500},
                          {"nodes", Json::array({{{"id", "n1"},
                                                  {"name", "one"},
                                                  {"state", "active"},
@@ -185,6 +189,10 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
   CHECK(figure(out.text(), "quiver_shards") == 5.0);
   CHECK(figure(out.text(), "quiver_shard_copies_missing") == 1.0);
   CHECK(figure(out.text(), "quiver_shards_unresolved") == 2.0);
+  CHECK(figure(out.text(), "quiver_copy_comparisons_total") == 40.0);
+  CHECK(figure(out.text(), "quiver_copy_comparisons_undecided_total") == 3.0);
+  CHECK(figure(out.text(), "quiver_copies_differing_total") == 1.0);
+  CHECK(figure(out.text(), "quiver_copies_compared_timestamp_seconds") == 1'700'000'000.5);
   CHECK(figure(out.text(), R"(quiver_node_up{node="n1",name="one",state="active"})") == 1.0);
   CHECK(figure(out.text(), R"(quiver_node_up{node="n2",name="two",state="draining"})") == 0.0);
   CHECK(figure(out.text(), R"(quiver_node_shards{node="n2",name="two",state="draining"})") == 2.0);

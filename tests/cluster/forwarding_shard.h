@@ -42,6 +42,11 @@ class ForwardingShard : public storage::Shard {
   std::optional<MutationResult> find_request(const RequestId& id) const override {
     return inner_->find_request(id);
   }
+  Result<ContentSums> content_sums(
+      const CallContext& call,
+      const std::function<Status(std::size_t bytes)>& read) const override {
+    return inner_->content_sums(call, read);
+  }
   Result<std::vector<ScoredPoint>> search(const CallContext& call,
                                           const storage::ShardQuery& query) const override {
     return inner_->search(call, query);

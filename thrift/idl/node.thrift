@@ -253,6 +253,15 @@ struct PrimaryOrderRequest {
   2: string copy
 }
 
+// `sums`: 8 bytes each, little-endian, of quiver::kContentBuckets buckets.
+struct ContentSumsReply {
+  1: common.ReplyHeader header
+  2: i64 term
+  3: i64 seq
+  4: i64 points
+  5: binary sums
+}
+
 // -- the node itself
 
 struct JoinRequest {
@@ -355,6 +364,8 @@ service NodeWire {
   CopyPositionsReply copy_positions(1: common.CallHeader header, 2: list<CopyNameRecord> copies)
     throws (1: common.QuiverError error)
   Ack direct(1: common.CallHeader header, 2: PrimaryOrderRequest request)
+    throws (1: common.QuiverError error)
+  ContentSumsReply content_sums(1: common.CallHeader header)
     throws (1: common.QuiverError error)
 
   JoinReply join(1: common.CallHeader header, 2: JoinRequest request)
