@@ -21,8 +21,8 @@ std::uint64_t content_hash(const Point& point) {
   std::string all = std::to_string(point.created_at_ms) + ' ' +
                     std::to_string(point.expires_at_ms) + (point.text ? " t " : " n ");
   add(all, point.id.key());
-  add(all, {reinterpret_cast<const char*>(point.vector.data()),
-            point.vector.size() * sizeof(float)});
+  add(all,
+      {reinterpret_cast<const char*>(point.vector.data()), point.vector.size() * sizeof(float)});
   if (point.text) add(all, *point.text);
   add(all, point.payload.dump(-1, ' ', false, Json::error_handler_t::replace));
   return stable_hash(all);

@@ -256,8 +256,8 @@ wire::ContentSumsReply encode_sums(const ContentSums& sums) {
 
 Result<ContentSums> decode_sums(const wire::ContentSumsReply& reply) {
   if (reply.sums.size() != kContentBuckets * sizeof(std::uint64_t)) {
-    return wrong("sums", std::to_string(kContentBuckets * sizeof(std::uint64_t)) +
-                             " bytes, got " + std::to_string(reply.sums.size()));
+    return wrong("sums", std::to_string(kContentBuckets * sizeof(std::uint64_t)) + " bytes, got " +
+                             std::to_string(reply.sums.size()));
   }
   ContentSums out;
   out.applied = {Term{static_cast<std::uint64_t>(reply.term)},

@@ -12,10 +12,13 @@
 namespace quiver::cluster::replication {
 namespace {
 
+using std::chrono::ceil;
 using std::chrono::steady_clock;
 
 // How often it looks which primaries there are.
 constexpr std::chrono::seconds kLookEvery{1};
+// Between two looks whether the copy is still wanted, while reading is held back.
+constexpr std::chrono::milliseconds kPauseMax{50};
 constexpr std::size_t kLogBytesAtOnce = std::size_t{4} << 20;
 // Copies are asked side by side, so that little is written between their looks.
 constexpr std::size_t kAskThreads = 8;
@@ -129,8 +132,7 @@ void CopyAudit::free_slot() {
   wake_.notify_all();
 }
 
-Result<ContentSums> CopyAudit::sums(const CallContext& call,
-                                             const storage::ShardPlace& place) {
+Result<ContentSums> CopyAudit::sums(const CallContext& call, const storage::ShardPlace& place) {
   QV_CHECK(take_slot(call));
   const auto summed = [&]() -> Result<ContentSums> {
     QV_TRY(const auto copy, parts_.find(place));
@@ -138,16 +140,18 @@ Result<ContentSums> CopyAudit::sums(const CallContext& call,
     const auto begun = steady_clock::now();
     std::uint64_t bytes = 0;
     const auto read = [&](std::size_t more) -> Status {
-      // Who closes the copy, or puts a snapshot in its place, waits for this.
-      if (copy->shard() != shard) {
-        return Error{ErrorCode::Unavailable, "the copy was closed or filled anew meanwhile"};
-      }
       bytes += more;
       const auto due = begun + std::chrono::milliseconds(bytes * 1000 / options_.bytes_per_second);
-      const auto ahead =
-          std::chrono::duration_cast<std::chrono::milliseconds>(due - steady_clock::now());
-      if (cancel_.cancelled()) return stopping();
-      return ahead.count() > 0 ? pause(call, ahead) : call.check();
+      while (true) {
+        // Who closes the copy, or puts a snapshot in its place, waits for this.
+        if (copy->shard() != shard) {
+          return Error{ErrorCode::Unavailable, "the copy was closed or filled anew meanwhile"};
+        }
+        if (cancel_.cancelled()) return stopping();
+        const auto ahead = ceil<std::chrono::milliseconds>(due - steady_clock::now());
+        if (ahead.count() <= 0) return call.check();
+        QV_CHECK(pause(call, std::min(ahead, kPauseMax)));
+      }
     };
     if (shard == nullptr) return Error{ErrorCode::Unavailable, "the copy is being filled"};
     return shard->content_sums(call, read);
@@ -156,9 +160,8 @@ Result<ContentSums> CopyAudit::sums(const CallContext& call,
   return summed;
 }
 
-Result<ContentSums> CopyAudit::sums_of(const CallContext& call,
-                                                const storage::ShardPlace& place,
-                                                const ShardState& record, const CopyId& copy) {
+Result<ContentSums> CopyAudit::sums_of(const CallContext& call, const storage::ShardPlace& place,
+                                       const ShardState& record, const CopyId& copy) {
   if (copy == place.copy) return sums(call, place);
   const auto at = record.copies.find(copy);
   if (at == record.copies.end()) return Error{ErrorCode::Internal, "no such copy"};
@@ -174,8 +177,7 @@ Result<ContentSums> CopyAudit::sums_of(const CallContext& call,
   return std::move(reply.result);
 }
 
-Result<CopyAudit::Look> CopyAudit::look(const CallContext& call,
-                                        const storage::ShardPlace& place) {
+Result<CopyAudit::Look> CopyAudit::look(const CallContext& call, const storage::ShardPlace& place) {
   Look out;
   {
     QV_TRY(const auto copy, parts_.find(place));
@@ -205,7 +207,13 @@ Result<CopyAudit::Look> CopyAudit::look(const CallContext& call,
   return out;
 }
 
+bool CopyAudit::has_others(const storage::ShardPlace& place) const {
+  const auto copy = parts_.find(place);
+  return copy.ok() && (*copy)->status().record.in_sync.size() > 1;
+}
+
 CopyAudit::Outcome CopyAudit::audit(const CallContext& call, const storage::ShardPlace& place) {
+  if (!has_others(place)) return Outcome::Equal;
   const auto first = look(call, place);
   if (!first.ok() || first->touched.all()) {
     ++undecided_;
@@ -272,9 +280,8 @@ std::optional<storage::ShardPlace> CopyAudit::next() {
 }
 
 void CopyAudit::put_back(const storage::ShardPlace& place, Outcome outcome) {
-  const auto pause = outcome == Outcome::Equal
-                         ? options_.every
-                         : std::min(options_.every, options_.again_after);
+  const auto pause =
+      outcome == Outcome::Equal ? options_.every : std::min(options_.every, options_.again_after);
   const MutexLock lock(mutex_);
   due_[place] = steady_clock::now() + pause;
 }

@@ -88,9 +88,10 @@ class CopyAudit {
   void put_back(const storage::ShardPlace& place, Outcome outcome);
   Status take_slot(const CallContext& call);
   void free_slot();
+  bool has_others(const storage::ShardPlace& place) const;
   Result<Look> look(const CallContext& call, const storage::ShardPlace& place);
   Result<ContentSums> sums_of(const CallContext& call, const storage::ShardPlace& place,
-                                       const ShardState& record, const CopyId& copy);
+                              const ShardState& record, const CopyId& copy);
   void report(const CallContext& call, const storage::ShardPlace& place, const Differing& found,
               const Look& look);
 

@@ -15,7 +15,6 @@ struct Comparison {
 };
 
 /// `touched`: the buckets of all points that were written between the two looks.
-Comparison compare(const ContentSums& one, const ContentSums& other,
-                   const ContentBuckets& touched);
+Comparison compare(const ContentSums& one, const ContentSums& other, const ContentBuckets& touched);
 
 }  // namespace quiver::cluster::replication

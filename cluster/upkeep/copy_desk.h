@@ -27,7 +27,7 @@ class CopyDesk {
   ///
   /// Errors: NotFound if the copy is not here.
   virtual Status direct(const thrift::CopyName& primary, const thrift::PrimaryOrder& order) = 0;
-  /// What a copy here holds on its disk: reads all of it, and so, unlike the others, takes its time.
+  /// What a copy here holds on its disk: reads all of it, and so takes its time.
   ///
   /// Errors: as CopyAudit::sums().
   virtual Result<ContentSums> content_sums(const CallContext& call,

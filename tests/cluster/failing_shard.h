@@ -8,6 +8,8 @@
 #include <memory>
 #include <thread>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "tests/cluster/forwarding_shard.h"
 
@@ -20,6 +22,8 @@ struct DiskOrders {
   /// Calls of append_encoded() that wrote something, each of which is one sync.
   std::atomic<std::uint64_t> appends{0};
   std::atomic<std::uint64_t> entries{0};
+  /// Points are written with another payload than was asked for.
+  std::atomic<bool> alters{false};
   /// Milliseconds that an append takes longer.
   std::atomic<std::uint64_t> delay_ms{0};
 };
@@ -37,7 +41,7 @@ class FailingShard final : public cluster::test::ForwardingShard {
     }
     ++orders_.appends;
     orders_.entries += entries.size();
-    return ForwardingShard::append_encoded(entries);
+    return orders_.alters ? append_altered(entries) : ForwardingShard::append_encoded(entries);
   }
   Result<std::vector<MutationResult>> apply_through(Seq committed) override {
     if (orders_.fails_to_apply) return Error{ErrorCode::Unavailable, "the disk is gone"};
@@ -49,6 +53,21 @@ class FailingShard final : public cluster::test::ForwardingShard {
   }
 
  private:
+  Status append_altered(std::span<const storage::EncodedEntry* const> entries) {
+    std::vector<storage::EncodedEntry> altered;
+    for (const auto* const one : entries) {
+      QV_TRY(auto entry, storage::decode_log_entry(one->seq, one->bytes));
+      if (auto* const upsert = std::get_if<UpsertPoints>(&entry.mutation)) {
+        for (auto& point : upsert->points) point.payload = Json{{"x", "another"}};
+      }
+      QV_TRY(auto bytes, storage::encode_log_entry(entry));
+      altered.push_back({one->term, one->seq, one->request_id, std::move(bytes)});
+    }
+    std::vector<const storage::EncodedEntry*> asked;
+    for (const auto& one : altered) asked.push_back(&one);
+    return ForwardingShard::append_encoded(asked);
+  }
+
   DiskOrders& orders_;
 };
 

@@ -30,6 +30,19 @@ TEST_CASE("codec: a hand-over comes back as it was, and names all three", "[thri
   refused(encode_hand_over({"cp-1", {"copy-2"}, {"node/3"}}), "id");
 }
 
+TEST_CASE("codec: sums of what a copy holds come back as they were", "[thrift]") {
+  ContentSums sums;
+  sums.applied = {Term{9}, Seq{1ULL << 40U}};
+  sums.points = 7;
+  sums.buckets.resize(kContentBuckets);
+  sums.buckets.front() = 0x0123'4567'89ab'cdefULL;
+  sums.buckets.back() = ~0ULL;
+  auto reply = carried(encode_sums(sums));
+  CHECK(decode_sums(reply).value() == sums);
+  reply.sums.pop_back();
+  refused(decode_sums(reply), "sums: 32768 bytes, got 32767");
+}
+
 TEST_CASE("codec: copies, their positions and orders come back as they were", "[thrift]") {
   const std::string coll(32, 'c');
   const CopyId copy{std::string(32, '1')};

@@ -160,6 +160,14 @@ class MemoryHandler final : public thrift::NodeHandler {
       return Error{ErrorCode::NotFound, "no such copy"};
     return acknowledge("direct", call);
   }
+  Reply<ContentSums> content_sums(const ShardCall& call) override {
+    if (auto no = enter("content_sums", call); !no.ok()) return {no.error(), no.info};
+    last_shard_ = call;
+    ContentSums sums;
+    sums.points = 3;
+    sums.buckets.resize(kContentBuckets, 5);
+    return {std::move(sums), info_};
+  }
 
   Reply<thrift::Welcome> join(const NodeCall& call, const thrift::JoinCall& request) override {
     if (auto no = enter("join", call); !no.ok()) return {no.error(), no.info};

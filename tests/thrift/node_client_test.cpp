@@ -203,6 +203,11 @@ TEST_CASE("NodeClient: copies tell how far they are, and primaries are told what
   const CopyId known{std::string(32, '1')};
   epoch_is_told(client->direct(meant, {thrift::PrimaryOrder::Kind::HandOff, known}));
   CHECK(world.handler.last_shard().copy == meant.copy);
+  auto sums = client->content_sums(meant);
+  epoch_is_told(sums);
+  CHECK(sums->points == 3);
+  CHECK(sums->buckets == std::vector<std::uint64_t>(kContentBuckets, 5));
+  CHECK(world.handler.last_shard().copy == meant.copy);
   const auto unknown = client->direct(meant, {thrift::PrimaryOrder::Kind::Drop, meant.copy});
   REQUIRE_FALSE(unknown.ok());
   CHECK(unknown.error().code == ErrorCode::NotFound);
