@@ -51,6 +51,9 @@ struct ClusterOptions {
   std::uint32_t heartbeat_ms = 500;
   std::uint32_t down_after_ms = 3'000;
   std::uint32_t lease_s = 10;
+  /// Most that this server sends to copies elsewhere, and as much again that it fetches, MiB a
+  /// second; 0: unlimited.
+  std::uint32_t copy_bandwidth_mb = 0;
 
   /// Of a managed etcd; 0: `port` and 1, and 2.
   std::uint16_t etcd_client_port = 0;

@@ -109,6 +109,9 @@ struct OwnState {
   std::string reads_only;
   /// Epoch of the map of the cluster on its disk; 0: there is none, or it is of an earlier start.
   std::uint64_t kept_epoch = 0;
+  /// Of files of shards that were moved or copied from here, and to here, since the start.
+  std::uint64_t copy_bytes_sent = 0;
+  std::uint64_t copy_bytes_fetched = 0;
 };
 
 enum class OperationState : std::uint8_t { Running = 1, Done = 2, Failed = 3, Cancelled = 4 };

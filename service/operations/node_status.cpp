@@ -16,6 +16,8 @@ Result<NodeStatusResponse> node_status(const CallContext& call, Engine& engine,
   QV_TRY(const auto own, engine.cluster->own_state());
   response.reads_only = own.reads_only;
   response.kept_epoch = own.kept_epoch;
+  response.copy_bytes_sent = own.copy_bytes_sent;
+  response.copy_bytes_fetched = own.copy_bytes_fetched;
   QV_TRY(const auto spread, engine.cluster->shard_distribution(call, {}));
   response.epoch = spread.nodes.epoch;
   response.shards = spread.shards.size();

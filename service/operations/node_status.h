@@ -43,6 +43,8 @@ struct NodeStatusResponse {
   std::string reads_only;
   /// As cluster::OwnState has it.
   std::uint64_t kept_epoch = 0;
+  std::uint64_t copy_bytes_sent = 0;
+  std::uint64_t copy_bytes_fetched = 0;
   std::vector<NodeStatusServer> nodes;
 
   static constexpr auto fields() {
@@ -51,6 +53,8 @@ struct NodeStatusResponse {
                     field("shards", &R::shards), field("copies_missing", &R::copies_missing),
                     field("unresolved", &R::unresolved), field("reads_only", &R::reads_only),
                     field("kept_epoch", &R::kept_epoch),
+                    field("copy_bytes_sent", &R::copy_bytes_sent),
+                    field("copy_bytes_fetched", &R::copy_bytes_fetched),
                     field("nodes", &R::nodes, "Servers that are not removed"));
   }
 };

@@ -162,6 +162,8 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
                          {"unresolved", 2},
                          {"reads_only", ""},
                          {"kept_epoch", 6},
+                         {"copy_bytes_sent", 1234},
+                         {"copy_bytes_fetched", 0},
                          {"nodes", Json::array({{{"id", "n1"},
                                                  {"name", "one"},
                                                  {"state", "active"},
@@ -185,6 +187,8 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
   CHECK(figure(out.text(), "quiver_shards") == 5.0);
   CHECK(figure(out.text(), "quiver_shard_copies_missing") == 1.0);
   CHECK(figure(out.text(), "quiver_shards_unresolved") == 2.0);
+  CHECK(figure(out.text(), "quiver_copy_sent_bytes_total") == 1234.0);
+  CHECK(figure(out.text(), "quiver_copy_fetched_bytes_total") == 0.0);
   CHECK(figure(out.text(), R"(quiver_node_up{node="n1",name="one",state="active"})") == 1.0);
   CHECK(figure(out.text(), R"(quiver_node_up{node="n2",name="two",state="draining"})") == 0.0);
   CHECK(figure(out.text(), R"(quiver_node_shards{node="n2",name="two",state="draining"})") == 2.0);

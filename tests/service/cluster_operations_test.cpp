@@ -184,7 +184,7 @@ TEST_CASE("node_status: what this server knows without asking others", "[service
   load.primaries = 1;
   known.nodes.nodes.push_back(load);
   known.shards.resize(3);
-  world.admin.own = {"etcd is away", 8};
+  world.admin.own = {"etcd is away", 8, 500, 70};
   CHECK(world.ok("node_status", Json::object()) ==
         Json{{"epoch", 9},
              {"collections", 1},
@@ -193,6 +193,8 @@ TEST_CASE("node_status: what this server knows without asking others", "[service
              {"unresolved", 4},
              {"reads_only", "etcd is away"},
              {"kept_epoch", 8},
+             {"copy_bytes_sent", 500},
+             {"copy_bytes_fetched", 70},
              {"nodes", Json::array({{{"id", id_of('a')},
                                      {"name", "node-a"},
                                      {"state", "draining"},
