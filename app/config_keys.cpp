@@ -466,6 +466,10 @@ std::vector<Key> cluster_self_keys() {
           "Copies of a shard are read and compared so often; one that differs is made anew. "
           "0: never."),
       number(
+          "cluster.copy_bandwidth_mb", [](auto& o) -> auto& { return o.cluster.copy_bandwidth_mb; },
+          {0, 100'000, "MiB a second"},
+          "For files of shards that are moved or copied, out and in alike. 0: unlimited."),
+      number(
           "cluster.etcd_client_port", [](auto& o) -> auto& { return o.cluster.etcd_client_port; },
           {0, 65535}, "Of a managed etcd, on each of cluster.nodes. 0: the server's port and 1."),
       number(

@@ -109,6 +109,15 @@ void write_node_metrics(service::Executor& executor, MetricText& out) {
              "Shards with several copies that nothing can be done about now."},
             figure("unresolved"));
   write_comparisons(*status, out);
+  const auto total = [&](const MetricName& metric, const char* name) {
+    out.begin(metric, "counter");
+    out.value("", figure(name));
+  };
+  total({"quiver_copy_sent_bytes_total", "Of files of shards that were moved or copied from here."},
+        "copy_bytes_sent");
+  total(
+      {"quiver_copy_fetched_bytes_total", "Of files of shards that were moved or copied to here."},
+      "copy_bytes_fetched");
   write_servers(status->at("nodes"), out);
 }
 

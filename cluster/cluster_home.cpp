@@ -20,10 +20,17 @@ constexpr const char* kReadsOnly =
     "this server was started while the coordination store could not be reached: it refuses writes "
     "until it has reached it, since only the store knows what has changed meanwhile";
 
+/// With one pace for all that copies files.
+ClusterHome::Parts paced(ClusterHome::Parts parts) {
+  parts.mover.receive.pace = parts.paces.in;
+  parts.copies.exchange.paces = parts.paces;
+  return parts;
+}
+
 }  // namespace
 
 ClusterHome::ClusterHome(Parts parts, std::unique_ptr<ViewSource> views, const Clock& clock)
-    : parts_(std::move(parts)),
+    : parts_(paced(std::move(parts))),
       clock_(clock),
       self_{parts_.self.id},
       views_(std::move(views)),
@@ -64,11 +71,13 @@ Status ClusterHome::build(const std::shared_ptr<ClusterHome>& self) {
   const auto liveness = [this](const ClusterView& view) { return detector_.liveness(view); };
   catalogue_ = std::make_unique<Catalogue>(
       Catalogue::Parts{store(), *views_, copies_, fan_out_, clock_, liveness, self});
+  MoveSource::Options source;
+  source.pace = parts_.paces.out;
   QV_TRY(move_source_, MoveSource::open({store(), *views_, host_, shard_service_, clock_,
                                          [this](const CallContext& call, Revision revision) {
                                            return keep_map(call, revision);
                                          }},
-                                        self_, parts_.facts.data_dir / "outgoing", {}));
+                                        self_, parts_.facts.data_dir / "outgoing", source));
   const auto reach = [this](const ClusterView& view,
                             const NodeId& node) -> Result<std::shared_ptr<thrift::NodeHandler>> {
     if (node == self_ && parts_.own != nullptr) {
@@ -149,7 +158,7 @@ Status ClusterHome::check_writable() const {
 OwnState ClusterHome::own_state() const {
   const auto writable = host_.check_writable();
   return {writable.ok() ? "" : writable.error().message, keeper_.kept_epoch(),
-          copy_host_.audited()};
+          copy_host_.audited(), parts_.paces.out->bytes(), parts_.paces.in->bytes()};
 }
 
 Status ClusterHome::start_moves(const CallContext& call) {

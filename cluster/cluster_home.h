@@ -57,6 +57,8 @@ class ClusterHome {
     FailureDetector::Options detector;
     Mover::Options mover;
     replication::CopyHost::Options copies;
+    /// Of files of shards, whichever way they are copied.
+    Paces paces;
     MemberService::Facts facts;
     /// What answers other servers here; must outlive it.
     thrift::NodeHandler* own = nullptr;

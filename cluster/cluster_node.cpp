@@ -35,6 +35,11 @@ bool may_pass(const Error& error) {
          error.code == ErrorCode::ResourceExhausted;
 }
 
+Paces paces_of(const ClusterOptions& options) {
+  const auto bytes_per_second = std::uint64_t{options.copy_bandwidth_mb} << 20U;
+  return {std::make_shared<Pace>(bytes_per_second), std::make_shared<Pace>(bytes_per_second)};
+}
+
 Result<std::shared_ptr<ClusterAdmin>> admin_of(Result<std::shared_ptr<ClusterHome>> home) {
   QV_TRY(auto parts, std::move(home));
   return std::shared_ptr<ClusterAdmin>(parts, &parts->admin());
@@ -53,6 +58,7 @@ ClusterNode::ClusterNode(Settings settings, HttpClient& http, const Clock& clock
       http_(http),
       clock_(clock),
       refused_(std::move(refused)),
+      paces_(paces_of(settings_.cluster)),
       admin_([this] { return admin_of(home()); }, [this] { return admin_of(home_to_write()); }) {}
 
 Result<std::unique_ptr<ClusterNode>> ClusterNode::start(Settings settings, HttpClient& http,
@@ -223,6 +229,7 @@ ClusterHome::Parts ClusterNode::home_parts(const std::string& cluster_id) const 
            std::chrono::milliseconds(options.down_after_ms)},
           settings_.mover,
           settings_.copies,
+          paces_,
           {cluster_id, endpoints_, settings_.data_dir, started_},
           service_.get(),
           refused_};

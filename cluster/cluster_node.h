@@ -115,6 +115,8 @@ class ClusterNode final : public Collections {
   const Clock& clock_;
   const Refused refused_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  /// Outlives a home, whose place another one takes.
+  const Paces paces_;
   thrift::NodeIdentity self_;
   JoinedAdmin admin_;
   std::shared_ptr<Peers> peers_;

@@ -53,6 +53,9 @@ struct ClusterOptions {
   std::uint32_t lease_s = 10;
   /// 0: never.
   std::uint32_t anti_entropy_s = 21'600;
+  /// Most that this server sends to copies elsewhere, and as much again that it fetches, MiB a
+  /// second; 0: unlimited.
+  std::uint32_t copy_bandwidth_mb = 0;
 
   /// Of a managed etcd; 0: `port` and 1, and 2.
   std::uint16_t etcd_client_port = 0;

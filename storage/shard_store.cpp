@@ -227,8 +227,35 @@ Status ShardStore::discard_incoming(const CopyId& copy) {
   return remove_tree(state_->root / kIncoming / copy.text);
 }
 
+Result<std::filesystem::path> ShardStore::resume_incoming(const CopyId& copy) {
+  QV_CHECK(check_id(copy.text, "copy"));
+  auto directory = state_->root / kIncoming / copy.text;
+  QV_CHECK(make_directories(directory, "the directory of an incoming shard"));
+  return directory;
+}
+
 Status ShardStore::discard_all_incoming() {
-  return remove_tree(state_->root / kIncoming);
+  QV_TRY(const auto names, names_in(state_->root / kIncoming));
+  for (const auto& name : names) {
+    const auto directory = state_->root / kIncoming / name;
+    std::error_code ignored;
+    if (std::filesystem::exists(directory / kTransferFile, ignored)) continue;
+    QV_CHECK(remove_tree(directory));
+  }
+  return Done{};
+}
+
+Result<std::vector<CopyId>> ShardStore::resumable_incoming() const {
+  std::vector<CopyId> out;
+  QV_TRY(const auto names, names_in(state_->root / kIncoming));
+  for (const auto& name : names) {
+    std::error_code ignored;
+    const auto file = state_->root / kIncoming / name / kTransferFile;
+    if (check_id(name, "copy").ok() && std::filesystem::exists(file, ignored)) {
+      out.push_back(CopyId{name});
+    }
+  }
+  return out;
 }
 
 Status ShardStore::adopt(const CollectionSpec& spec, ShardId shard, const CopyId& copy) {

@@ -26,7 +26,7 @@ struct ShardPlace {
 /// the RocksDB cache and the threads that build graphs.
 ///
 ///     <collection id>/<shard>.<copy id>/   a copy (storage/disk_shard.h)
-///     incoming/<copy id>/                  a copy that is being received
+///     incoming/<copy id>/                  a copy that is being received, or was and goes on
 ///     trash/                               what sweep() removes
 ///
 /// Threads: any. Must outlive the shards that it opened.
@@ -63,10 +63,16 @@ class ShardStore {
 
   /// An empty directory to receive the files of a copy in; what was there is removed.
   Result<std::filesystem::path> prepare_incoming(const CopyId& copy);
+  /// The same, with what was there.
+  Result<std::filesystem::path> resume_incoming(const CopyId& copy);
   /// Removes what was received of a copy, and has not been adopted.
   Status discard_incoming(const CopyId& copy);
-  /// The same for all copies: what a crash left.
+  /// The same for all copies: what a crash left. Kept is what has a file of the name kTransferFile,
+  /// which tells somebody how to go on with it.
   Status discard_all_incoming();
+  static constexpr const char* kTransferFile = "TRANSFER";
+  /// Copies whose files discard_all_incoming() keeps.
+  Result<std::vector<CopyId>> resumable_incoming() const;
   /// Makes the files received a copy of this store, durably. They must hold that shard of `spec`.
   ///
   /// Errors: Corruption if they do not; as create().

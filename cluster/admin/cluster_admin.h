@@ -112,6 +112,9 @@ struct OwnState {
   std::uint64_t kept_epoch = 0;
   /// Of copies with their primaries here.
   replication::AuditFigures audited = {};
+  /// Of files of shards that were moved or copied from here, and to here, since the start.
+  std::uint64_t copy_bytes_sent = 0;
+  std::uint64_t copy_bytes_fetched = 0;
 };
 
 enum class OperationState : std::uint8_t { Running = 1, Done = 2, Failed = 3, Cancelled = 4 };

@@ -297,6 +297,9 @@ thrift::Reply<std::string> MoveSource::read_chunk(const thrift::ShardCall& call,
   if (!files) return {Result<std::string>(not_held(call)), info()};
   auto bytes = files->read(chunk.file, chunk.offset, chunk.length);
   if (bytes.ok()) {
+    const auto turn = options_.pace->take(call.context, call.caller + files->id(), bytes->size());
+    if (!turn.ok()) return {Result<std::string>(turn.error()), info()};
+
     const MutexLock lock(mutex_);
     const auto found = holds_.find({call.collection, call.shard});
     if (found != holds_.end() && found->second->checkpoint == files) {

@@ -12,6 +12,7 @@
 #include "cluster/coordination/store.h"
 #include "cluster/migration/checkpoint_files.h"
 #include "cluster/migration/hold_limits.h"
+#include "cluster/migration/pace.h"
 #include "cluster/shard_service.h"
 #include "core/clock.h"
 #include "core/mutex.h"
@@ -42,6 +43,8 @@ class MoveSource {
     std::chrono::milliseconds hold_idle_max = kHoldIdleMax;
     /// Pause between attempts to find out how a hand-over ended.
     std::chrono::milliseconds settle_every{200};
+    /// Of all files that go out from this server; never null.
+    std::shared_ptr<Pace> pace = std::make_shared<Pace>(0);
   };
   /// All must outlive it.
   struct Parts {

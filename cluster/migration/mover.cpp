@@ -26,8 +26,7 @@ Mover::Mover(Parts parts, NodeId self, const Options& options)
       self_(std::move(self)),
       options_(options),
       records_(parts_.store, self_),
-      receiver_(parts_.shards, options.receive,
-                [this](std::chrono::milliseconds time) { return pause(time); }) {}
+      receiver_(parts_.shards, options.receive) {}
 
 Mover::~Mover() {
   stop();

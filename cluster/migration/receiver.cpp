@@ -18,9 +18,6 @@ namespace {
 constexpr std::string_view kDoing = "write a file of an incoming shard";
 // A damaged chunk is asked for again: the network may have done it, or the disk will do it again.
 constexpr int kChunkAttempts = 3;
-constexpr std::size_t kChunkBytesMin = std::size_t{16} << 10;
-// Chunks of a second that are fetched at a limited pace, so that it stays even.
-constexpr std::uint64_t kChunksPerSecond = 4;
 
 Status write_at(int file, const std::string& bytes, std::uint64_t offset) {
   std::size_t written = 0;
@@ -43,14 +40,10 @@ Status sync_directories(const Transfer& transfer) {
   return Done{};
 }
 
-Error ended() {
-  return {ErrorCode::DeadlineExceeded, "the server is stopping"};
-}
-
 }  // namespace
 
-Receiver::Receiver(storage::ShardStore& store, const Options& options, Wait wait)
-    : store_(store), options_(options), wait_(std::move(wait)) {}
+Receiver::Receiver(storage::ShardStore& store, const Options& options)
+    : store_(store), options_(options) {}
 
 thrift::ShardCall Receiver::timed(const thrift::ShardCall& call) const {
   auto out = call;
@@ -89,7 +82,8 @@ Status Receiver::check_time(Transfer& transfer) const {
   const double most = Seconds(options_.hold_total).count();
   const auto left = static_cast<double>(transfer.bytes_total - transfer.bytes_done);
   double needed = 0;
-  if (options_.bytes_per_second > 0) needed = left / static_cast<double>(options_.bytes_per_second);
+  const auto pace = options_.pace->bytes_per_second();
+  if (pace > 0) needed = left / static_cast<double>(pace);
   const double took = Seconds(std::chrono::steady_clock::now() - transfer.held_since).count();
   if (took >= most / 4 && transfer.bytes_done > 0) {
     needed = std::max(needed, took * left / static_cast<double>(transfer.bytes_done));
@@ -108,8 +102,10 @@ Status Receiver::receive_offered(const thrift::ShardCall& call, thrift::NodeHand
                                  const thrift::Checkpoint& offered, Transfer& transfer,
                                  const Progress& progress) {
   transfer.held_since = std::chrono::steady_clock::now();
-  QV_CHECK(expect_files(offered, transfer));
-  transfer.checkpoint = offered;
+  if (transfer.checkpoint.id != offered.id) {
+    QV_CHECK(expect_files(offered, transfer));
+    transfer.checkpoint = offered;
+  }
   return receive_files(call, source, transfer, progress);
 }
 
@@ -167,21 +163,17 @@ Status Receiver::receive_file(const thrift::ShardCall& call, thrift::NodeHandler
   const storage::FileDescriptor opened(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!opened.valid()) return storage::file_error(errno, kDoing);
-  const std::uint64_t paced = options_.bytes_per_second / kChunksPerSecond;
-  const auto most = options_.bytes_per_second == 0
-                        ? thrift::kChunkBytesMax
-                        : static_cast<std::size_t>(std::clamp<std::uint64_t>(
-                              paced, kChunkBytesMin, thrift::kChunkBytesMax));
+  const auto most = options_.pace->piece_bytes(thrift::kChunkBytesMax);
   while (transfer.offset < file.bytes) {
     const auto length =
         static_cast<std::size_t>(std::min<std::uint64_t>(most, file.bytes - transfer.offset));
+    QV_CHECK(options_.pace->take(call.context, transfer.checkpoint.id, length));
     QV_TRY(const auto bytes, read_chunk(call, source, transfer, length));
     QV_CHECK(write_at(opened.get(), bytes, transfer.offset));
     transfer.offset += bytes.size();
     transfer.bytes_done += bytes.size();
     QV_CHECK(progress(transfer));
     QV_CHECK(check_time(transfer));
-    QV_CHECK(keep_pace(bytes.size()));
   }
   if (::fsync(opened.get()) != 0) return storage::file_error(errno, kDoing);
   return Done{};
@@ -199,15 +191,6 @@ Result<std::string> Receiver::read_chunk(const thrift::ShardCall& call, thrift::
                                : chunk.error();
     if (problem.code != ErrorCode::Corruption || attempt == kChunkAttempts) return problem;
   }
-}
-
-Status Receiver::keep_pace(std::size_t bytes) {
-  if (options_.bytes_per_second == 0) {
-    return wait_(std::chrono::milliseconds(0)) ? Status(Done{}) : Status(ended());
-  }
-  constexpr std::uint64_t kMsPerSecond = 1000;
-  const auto pause = std::chrono::milliseconds(bytes * kMsPerSecond / options_.bytes_per_second);
-  return wait_(pause) ? Status(Done{}) : Status(ended());
 }
 
 }  // namespace quiver::cluster

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "cluster/migration/hold_limits.h"
+#include "cluster/migration/pace.h"
 #include "storage/shard_store.h"
 #include "thrift/node_handler.h"
 
@@ -36,8 +38,8 @@ struct Transfer {
 class Receiver {
  public:
   struct Options {
-    /// Bytes a second of one transfer; 0: as fast as it goes.
-    std::uint64_t bytes_per_second = 0;
+    /// Of all transfers to this server; never null.
+    std::shared_ptr<Pace> pace = std::make_shared<Pace>(0);
     /// How long writes stay held back behind the latest sign of life.
     std::chrono::milliseconds hold = kHoldIdleMax;
     /// How long they may wait in all. A transfer that would take longer ends as soon as that shows:
@@ -46,24 +48,23 @@ class Receiver {
     /// Of one call to the source.
     std::chrono::milliseconds call_time{30'000};
   };
-  /// Waits for a moment of the transfer's pace; false: the transfer is to end.
-  using Wait = std::function<bool(std::chrono::milliseconds)>;
   /// Called behind every chunk. An error ends the transfer.
   using Progress = std::function<Status(const Transfer&)>;
 
   /// `store` must outlive it.
-  Receiver(storage::ShardStore& store, const Options& options, Wait wait);
+  Receiver(storage::ShardStore& store, const Options& options);
 
   /// Fetches all files of the copy that `source` means, into the directory for `to_copy`, durably.
+  /// Each call has a deadline of its own; the token of `source_copy` ends the transfer.
   ///
   /// Errors: those of the calls; Corruption if a chunk arrives damaged several times;
-  /// ResourceExhausted if there is no room; DeadlineExceeded if `wait` ended it, or, with
+  /// ResourceExhausted if there is no room; DeadlineExceeded if it was cancelled, or, with
   /// Transfer::hopeless, if it takes longer than writes may wait; ResourceExhausted with it, if the
   /// source has no room for the checkpoint.
   Status receive(const thrift::ShardCall& source_copy, thrift::NodeHandler& source,
                  const CopyId& to_copy, Transfer& transfer, const Progress& progress);
   /// The same for a checkpoint that lies ready, for which no writes are held back, into
-  /// Transfer::directory.
+  /// Transfer::directory. One that broke off goes on where it was, if the checkpoint is the same.
   Status receive_offered(const thrift::ShardCall& source_copy, thrift::NodeHandler& source,
                          const thrift::Checkpoint& offered, Transfer& transfer,
                          const Progress& progress);
@@ -87,11 +88,9 @@ class Receiver {
                       Transfer& transfer, const Progress& progress);
   Result<std::string> read_chunk(const thrift::ShardCall& call, thrift::NodeHandler& source,
                                  const Transfer& transfer, std::size_t length) const;
-  Status keep_pace(std::size_t bytes);
 
   storage::ShardStore& store_;
   const Options options_;
-  const Wait wait_;
 };
 
 }  // namespace quiver::cluster

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,10 +34,16 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
     /// Snapshots that are received at once, and as many that are made at once: one who receives
     /// many holds up none who wait for one from here.
     std::size_t bulk_threads = 2;
-    /// Bytes a second of one snapshot; 0: as fast as it goes.
-    std::uint64_t bytes_per_second = 0;
-    /// A snapshot of which nobody read for so long is given up.
+    /// Of all files that go out from this server and come to it; never null.
+    Paces paces;
+    /// A snapshot of which nobody read for so long is given up; whoever fetches one tries for so
+    /// long to get its next byte.
     std::chrono::milliseconds snapshot_idle{30'000};
+    /// The files of one that was given up are kept for so long, at both ends: the next one for the
+    /// same copy goes on with them, if the log reaches back to where they end.
+    std::chrono::milliseconds snapshot_keep{600'000};
+    /// Pause behind a chunk that did not come; doubled for each further one, up to two seconds.
+    std::chrono::milliseconds fetch_pause{100};
     /// Of one call for a chunk, or to offer a snapshot.
     std::chrono::milliseconds call_time{30'000};
     /// Of the call that tells a source that it may let go of a snapshot.
@@ -86,6 +93,7 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
 
   /// To one server.
   PeerLink::Figures figures(const NodeId& node) const;
+  /// Those that are kept, and nobody fetches, not included.
   std::size_t snapshots_outgoing() const;
   /// Ways to other servers, each with threads of its own.
   std::size_t links() const;
@@ -94,8 +102,11 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
   /// A snapshot that lies ready.
   struct Outgoing {
     std::shared_ptr<CheckpointFiles> files;
+    History history;
     SnapshotOrder order;
     Time read_at;
+    /// It was given up, and is kept.
+    std::optional<Time> kept_since;
   };
 
   CopyExchange(Parts parts, const Options& options);
@@ -105,25 +116,33 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
   Status take(const NodeId& from, thrift::CopyParcel& parcel);
   void make_snapshot(const SnapshotOrder& order);
   Status offer(const SnapshotOrder& order, ReplicatedCopy& source);
-  void fetch_snapshot(const thrift::ShardCall& call, const thrift::SnapshotOffer& offer,
-                      const SnapshotReceived& snapshot);
+  /// One that is kept for that copy, and good; nothing: there is none.
+  std::optional<std::string> kept_for(const SnapshotOrder& order, const ReplicatedCopy& source);
+  Result<std::string> make(const SnapshotOrder& order, ReplicatedCopy& source);
+  void fetch_snapshot(const thrift::ShardCall& call, const thrift::SnapshotOffer& offer);
+  /// Of one that broke off, what has come; else nothing, and an empty directory.
+  Result<Transfer> begin_fetch(ReplicatedCopy& copy, const thrift::SnapshotOffer& offer);
   Status fetch_files(const thrift::ShardCall& call, const thrift::SnapshotOffer& offer,
-                     const std::filesystem::path& directory);
+                     Transfer& transfer);
+  /// Whether its files are kept.
+  bool leave(ReplicatedCopy& copy, const Transfer& transfer, const Error& why);
+  SnapshotReceived take_arriving(const std::string& checkpoint);
   void end_at_source(const NodeId& source, const thrift::ShardCall& call,
                      const std::string& checkpoint);
   Result<std::shared_ptr<CheckpointFiles>> outgoing(const thrift::ShardCall& call,
                                                     const std::string& checkpoint);
   void end_outgoing(const std::string& checkpoint, bool arrived);
   void give_up_idle();
+  void discard_kept();
+  /// Of a copy whose files came in and are kept for too long.
+  void discard_incoming(const CopyId& copy);
   void take_down_idle();
   /// After close() nothing.
   void post(std::unique_ptr<WorkPool>& pool, WorkPool::Work work);
-  bool wait(std::chrono::milliseconds pause);
 
   const Parts parts_;
   const Options options_;
   mutable Mutex mutex_;
-  CondVar closing_;
   bool closed_ QV_GUARDED_BY(mutex_) = false;
   std::map<CopyId, std::weak_ptr<ReplicatedCopy>> copies_ QV_GUARDED_BY(mutex_);
   struct Link {
@@ -132,6 +151,12 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
   };
   std::map<NodeId, Link> links_ QV_GUARDED_BY(mutex_);
   std::map<std::string, Outgoing> outgoing_ QV_GUARDED_BY(mutex_);
+  /// By id of the checkpoint, those that are being fetched, as they were last offered.
+  std::map<std::string, SnapshotReceived> arriving_ QV_GUARDED_BY(mutex_);
+  /// Held while files that were kept are removed, or found to be needed: before mutex_.
+  Mutex keeping_;
+  /// Copies here whose snapshot broke off, since when its files are kept.
+  std::map<CopyId, Time> kept_incoming_ QV_GUARDED_BY(keeping_);
   /// Fires with close().
   const CancelToken cancel_ = CancelToken::make();
   /// Last: their work uses all above. Two: of servers that send each other snapshots none waits for

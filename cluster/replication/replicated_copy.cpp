@@ -220,7 +220,13 @@ Status ReplicatedCopy::receive(ArrivedParcel parcel) {
   return Done{};
 }
 
-Result<std::filesystem::path> ReplicatedCopy::expect_snapshot() {
+bool ReplicatedCopy::has_log_behind(LogPosition last) const {
+  const MutexLock lock(mutex_);
+  const LogView& log = fsm_.log();
+  return !closed_ && log.history().contains(last) && log.first() <= next(last.seq);
+}
+
+Result<std::filesystem::path> ReplicatedCopy::expect_snapshot(bool resume) {
   {
     const MutexLock lock(mutex_);
     if (closed_ || snapshot_expected_) {
@@ -229,7 +235,8 @@ Result<std::filesystem::path> ReplicatedCopy::expect_snapshot() {
     }
     snapshot_expected_ = true;
   }
-  auto directory = place_.store.prepare_incoming(place_.copy);
+  auto directory = resume ? place_.store.resume_incoming(place_.copy)
+                          : place_.store.prepare_incoming(place_.copy);
   if (!directory.ok()) {
     drop_snapshot();
     return directory;
@@ -239,8 +246,9 @@ Result<std::filesystem::path> ReplicatedCopy::expect_snapshot() {
   return directory;
 }
 
-void ReplicatedCopy::drop_snapshot() {
-  if (const auto gone = place_.store.discard_incoming(place_.copy); !gone.ok()) {
+void ReplicatedCopy::drop_snapshot(bool keep) {
+  const auto gone = keep ? Status(Done{}) : place_.store.discard_incoming(place_.copy);
+  if (!gone.ok()) {
     QV_LOG_WARN("snapshot_left copy={} error=\"{}\"", place_.copy.text, gone.error().message);
   }
   const MutexLock lock(mutex_);

@@ -121,6 +121,8 @@ class ReplicatedCopy final : public Ticker::Ticked,
   /// The same as Shard::checkpoint(), while writes go on. In which terms what it holds, applied,
   /// was written.
   Result<History> checkpoint(const std::filesystem::path& directory);
+  /// Whether a copy that holds all up to this entry can be brought further by this one's log.
+  bool has_log_behind(LogPosition last) const;
 
   // -- other copies
   /// Errors: InvalidArgument, Corruption or FailedPrecondition for entries that are not what the
@@ -128,14 +130,16 @@ class ReplicatedCopy final : public Ticker::Ticked,
   /// another server: nothing has happened.
   Status receive(ArrivedParcel parcel);
   /// Makes room for the files of a snapshot, which is then given to receive_snapshot() or to
-  /// drop_snapshot(). Errors: FailedPrecondition while there is one; those of the file system.
-  Result<std::filesystem::path> expect_snapshot();
+  /// drop_snapshot(). `resume`: with those that drop_snapshot() kept. Errors: FailedPrecondition
+  /// while there is one; those of the file system.
+  Result<std::filesystem::path> expect_snapshot(bool resume = false);
   /// All of it has come: into the directory that expect_snapshot() named. `done` is called once:
   /// when it is in place, durably, or when it will not be.
   using SnapshotDone = std::function<void(bool installed)>;
   void receive_snapshot(const NodeId& from_node, const SnapshotReceived& snapshot,
                         SnapshotDone done);
-  void drop_snapshot();
+  /// `keep`: its files stay, for expect_snapshot().
+  void drop_snapshot(bool keep = false);
   /// What became of a SnapshotOrder.
   void snapshot_ended(const CopyId& to, bool arrived);
 

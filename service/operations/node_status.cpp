@@ -20,6 +20,8 @@ Result<NodeStatusResponse> node_status(const CallContext& call, Engine& engine,
   response.copy_comparisons_undecided = own.audited.undecided;
   response.copies_differing = own.audited.differing;
   response.copies_compared_at_ms = own.audited.last_ms;
+  response.copy_bytes_sent = own.copy_bytes_sent;
+  response.copy_bytes_fetched = own.copy_bytes_fetched;
   QV_TRY(const auto spread, engine.cluster->shard_distribution(call, {}));
   response.epoch = spread.nodes.epoch;
   response.shards = spread.shards.size();

@@ -48,6 +48,8 @@ struct NodeStatusResponse {
   std::uint64_t copy_comparisons_undecided = 0;
   std::uint64_t copies_differing = 0;
   std::int64_t copies_compared_at_ms = 0;
+  std::uint64_t copy_bytes_sent = 0;
+  std::uint64_t copy_bytes_fetched = 0;
   std::vector<NodeStatusServer> nodes;
 
   static constexpr auto fields() {
@@ -60,6 +62,8 @@ struct NodeStatusResponse {
                     field("copy_comparisons_undecided", &R::copy_comparisons_undecided),
                     field("copies_differing", &R::copies_differing),
                     field("copies_compared_at_ms", &R::copies_compared_at_ms),
+                    field("copy_bytes_sent", &R::copy_bytes_sent),
+                    field("copy_bytes_fetched", &R::copy_bytes_fetched),
                     field("nodes", &R::nodes, "Servers that are not removed"));
   }
 };

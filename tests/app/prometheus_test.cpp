@@ -166,6 +166,8 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
                          {"copy_comparisons_undecided", 3},
                          {"copies_differing", 1},
                          {"copies_compared_at_ms", 1'700'000'000'500},
+                         {"copy_bytes_sent", 1234},
+                         {"copy_bytes_fetched", 0},
                          {"nodes", Json::array({{{"id", "n1"},
                                                  {"name", "one"},
                                                  {"state", "active"},
@@ -193,6 +195,8 @@ TEST_CASE("reports: figures of the cluster, or that there are none yet", "[app]"
   CHECK(figure(out.text(), "quiver_copy_comparisons_undecided_total") == 3.0);
   CHECK(figure(out.text(), "quiver_copies_differing_total") == 1.0);
   CHECK(figure(out.text(), "quiver_copies_compared_timestamp_seconds") == 1'700'000'000.5);
+  CHECK(figure(out.text(), "quiver_copy_sent_bytes_total") == 1234.0);
+  CHECK(figure(out.text(), "quiver_copy_fetched_bytes_total") == 0.0);
   CHECK(figure(out.text(), R"(quiver_node_up{node="n1",name="one",state="active"})") == 1.0);
   CHECK(figure(out.text(), R"(quiver_node_up{node="n2",name="two",state="draining"})") == 0.0);
   CHECK(figure(out.text(), R"(quiver_node_shards{node="n2",name="two",state="draining"})") == 2.0);

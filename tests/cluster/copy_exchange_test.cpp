@@ -2,6 +2,8 @@
 
 #include "cluster/replication/copy_exchange.h"
 
+#include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "cluster/replication/message_codec.h"
@@ -21,13 +23,27 @@ class CopyCalls final : public cluster::testing::SilentNode {
   /// Calls for chunks get no answer for as long.
   std::atomic<bool> stalls_chunks{false};
   std::atomic<int> stalled{0};
+  /// Chunks that are still given out; below 0: all are.
+  std::atomic<int> chunks_left{-1};
+  std::atomic<std::uint64_t> bytes_given{0};
+
+  std::mutex mutex;
+  /// That were taken, in order.
+  std::vector<thrift::Checkpoint> offers;
+  std::vector<thrift::Checkpoint> offered() {
+    const std::lock_guard lock(mutex);
+    return offers;
+  }
 
   Reply<std::vector<thrift::RefusedParcel>> deliver(
       const NodeCall& call, std::vector<thrift::CopyParcel> parcels) override {
     return exchange.load()->deliver(call, std::move(parcels));
   }
   Answered offer_snapshot(const ShardCall& call, const thrift::SnapshotOffer& offer) override {
-    return exchange.load()->offer_snapshot(call, offer);
+    auto answer = exchange.load()->offer_snapshot(call, offer);
+    const std::lock_guard lock(mutex);
+    if (answer.ok()) offers.push_back(offer.checkpoint);
+    return answer;
   }
   Reply<std::string> read_chunk(const ShardCall& call, const thrift::ChunkCall& chunk) override {
     if (refuses_chunks) return silence();
@@ -35,7 +51,11 @@ class CopyCalls final : public cluster::testing::SilentNode {
       ++stalled;
       stalls_chunks.wait(true);
     }
-    return exchange.load()->read_chunk(call, chunk);
+    if (chunks_left == 0) return silence();
+    if (chunks_left > 0) --chunks_left;
+    auto bytes = exchange.load()->read_chunk(call, chunk);
+    if (bytes.ok()) bytes_given += bytes->size();
+    return bytes;
   }
   Answered end_checkpoint(const ShardCall& call, const std::string& checkpoint) override {
     return exchange.load()->end_checkpoint(call, checkpoint);
@@ -68,14 +88,8 @@ class CallWorld final : public CopiesWorld {
       auto& node = nodes_[i];
       node.clients =
           std::make_unique<thrift::ClientPool>(local(i), with_token(), thrift::ClientOptions{});
-      auto opened = CopyExchange::open(
-          {[this, i](const NodeId& to) { return peer(i, to); }, *site(i).store,
-           NodeId{local(i).node.id}, dir().path() / ("outgoing" + std::to_string(i))},
-          how);
-      INFO(error_of(opened));
-      REQUIRE(opened.ok());
-      node.exchange = std::move(*opened);
-      node.calls.exchange = node.exchange.get();
+      how_ = how;
+      open(i);
       auto server = thrift::NodeServer::start(local(i), with_token(), {}, node.calls, {});
       INFO(error_of(server));
       REQUIRE(server.ok());
@@ -88,6 +102,19 @@ class CallWorld final : public CopiesWorld {
     end();
   }
 
+  /// As a server that starts again; without its copy.
+  void open(std::size_t i) {
+    auto& node = nodes_[i];
+    if (node.exchange) node.exchange->close();
+    auto opened = CopyExchange::open(
+        {[this, i](const NodeId& to) { return peer(i, to); }, *site(i).store,
+         NodeId{local(i).node.id}, dir().path() / ("outgoing" + std::to_string(i))},
+        how_);
+    INFO(error_of(opened));
+    REQUIRE(opened.ok());
+    node.calls.exchange = opened->get();
+    node.exchange = std::move(*opened);
+  }
   CopyExchange& exchange(std::size_t i) { return *nodes_[i].exchange; }
   CopyCalls& calls(std::size_t i) { return nodes_[i].calls; }
   Result<std::shared_ptr<thrift::NodeHandler>> peer(std::size_t from, const NodeId& to) {
@@ -107,6 +134,7 @@ class CallWorld final : public CopiesWorld {
   void stopping(std::size_t i) override { nodes_[i].exchange->remove(id_of(i)); }
 
  private:
+  CopyExchange::Options how_;
   std::array<CallNode, 3> nodes_;
 };
 
@@ -185,7 +213,9 @@ TEST_CASE("exchange: a copy is filled by chunks of a snapshot", "[replication]")
   WorldOptions options;
   options.storage.log_entries_kept = 10;
   options.storage.log_bytes_pinned = 1;
-  CallWorld world(options);
+  CopyExchange::Options how;
+  how.snapshot_idle = 100ms;
+  CallWorld world(options, how);
   world.start();
   CopiesWorld::Model model;
   const auto write_some = [&](std::uint64_t from, std::uint64_t count) {
@@ -207,7 +237,10 @@ TEST_CASE("exchange: a copy is filled by chunks of a snapshot", "[replication]")
   world.calls(0).refuses_chunks = true;
   world.start(2);
   REQUIRE(CopiesWorld::eventually([&] { return world.exchange(0).snapshots_outgoing() > 0; }));
-  REQUIRE(CopiesWorld::eventually([&] { return world.exchange(0).snapshots_outgoing() == 0; }));
+  REQUIRE(CopiesWorld::eventually([&] {
+    world.exchange(0).tick();
+    return world.exchange(0).snapshots_outgoing() == 0;
+  }));
   CHECK_FALSE(world.in_sync(2));
   world.calls(0).refuses_chunks = false;
   write_some(100, 5);
@@ -219,6 +252,154 @@ TEST_CASE("exchange: a copy is filled by chunks of a snapshot", "[replication]")
   write_some(200, 5);
   REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
   check_equal(world, model);
+}
+
+/// A copy on server 2 that needs a snapshot, which breaks off behind three chunks.
+struct BrokenOff {
+  static WorldOptions small_log() {
+    WorldOptions options;
+    options.storage.log_entries_kept = 10;
+    options.storage.log_bytes_pinned = 1;
+    return options;
+  }
+  static CopyExchange::Options patient(std::chrono::milliseconds idle) {
+    CopyExchange::Options how;
+    how.snapshot_idle = idle;
+    how.fetch_pause = 1ms;
+    return how;
+  }
+  explicit BrokenOff(std::chrono::milliseconds idle) : world(small_log(), patient(idle)) {
+    world.start();
+    write_some(0, 5);
+    REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
+    world.stop(2);
+    write_some(5, 60);
+    flush();
+    write_some(65, 2);
+    REQUIRE(world.copy(0)->status().log_first > Seq{6});
+    world.calls(0).chunks_left = 3;
+    world.start(2);
+    REQUIRE(CopiesWorld::eventually([&] { return world.calls(0).chunks_left == 0; }));
+  }
+  void write_some(std::uint64_t from, std::uint64_t count) {
+    for (auto i = from; i < from + count; ++i) {
+      world.write(put(i, static_cast<double>(i)));
+      model[i] = static_cast<double>(i);
+    }
+  }
+  void flush() {
+    for (std::size_t i = 0; i < 2; ++i) {
+      const auto shard = std::const_pointer_cast<storage::Shard>(world.copy(i)->shard());
+      REQUIRE(shard->flush_index(CallContext{}).ok());
+    }
+  }
+  std::uint64_t given() { return world.calls(0).bytes_given; }
+  std::vector<thrift::Checkpoint> offered() { return world.calls(2).offered(); }
+  static std::uint64_t bytes_of(const thrift::Checkpoint& checkpoint) {
+    std::uint64_t out = 0;
+    for (const auto& file : checkpoint.files) out += file.bytes;
+    return out;
+  }
+  /// The world's ticker does not know the exchanges.
+  bool eventually(const std::function<bool()>& holds) {
+    return CopiesWorld::eventually([&] {
+      for (std::size_t i = 0; i < 3; ++i) world.exchange(i).tick();
+      return holds();
+    });
+  }
+  void ends_well() {
+    world.calls(0).chunks_left = -1;
+    REQUIRE(eventually([&] { return world.all_in_sync(); }));
+    check_equal(world, model);
+    CHECK(eventually([&] { return world.exchange(0).snapshots_outgoing() == 0; }));
+    write_some(500, 3);
+    check_equal(world, model);
+  }
+
+  CallWorld world;
+  CopiesWorld::Model model;
+};
+
+TEST_CASE("exchange: a snapshot whose connection breaks goes on with the next chunk",
+          "[replication]") {
+  BrokenOff broken(20s);
+  CHECK(broken.given() > 0);
+  broken.ends_well();
+  const auto offers = broken.offered();
+  REQUIRE(offers.size() == 1);
+  // Not one byte twice.
+  CHECK(broken.given() == BrokenOff::bytes_of(offers[0]));
+}
+
+TEST_CASE("exchange: a snapshot goes on where it was after a restart of who receives it",
+          "[replication]") {
+  BrokenOff broken(100ms);
+  REQUIRE(broken.eventually([&] { return broken.world.exchange(0).snapshots_outgoing() == 0; }));
+  const auto before = broken.given();
+  broken.world.stop(2);
+  broken.world.open(2);
+  const auto kept = broken.world.site(2).store->resumable_incoming();
+  REQUIRE(kept.ok());
+  CHECK(*kept == std::vector<CopyId>{CopiesWorld::id_of(2)});
+  // What a crash leaves of others goes, and this does not.
+  REQUIRE(broken.world.site(2).store->discard_all_incoming().ok());
+  broken.world.calls(0).chunks_left = -1;
+  broken.world.start(2);
+  broken.ends_well();
+  const auto offers = broken.offered();
+  REQUIRE(offers.size() >= 2);
+  for (const auto& offer : offers) CHECK(offer.id == offers[0].id);
+  CHECK(before > 0);
+  CHECK(broken.given() == BrokenOff::bytes_of(offers[0]));
+  CHECK(broken.world.site(2).store->resumable_incoming()->empty());
+}
+
+TEST_CASE("exchange: a snapshot that is gone, or whose log is, begins anew", "[replication]") {
+  SECTION("its files are gone at the source") {
+    BrokenOff broken(20s);
+    const auto offers = broken.offered();
+    REQUIRE(offers.size() == 1);
+    thrift::ShardCall call;
+    call.collection = line_spec().id;
+    REQUIRE((*broken.world.peer(2, {"node0"}))->end_checkpoint(call, offers[0].id).ok());
+    const auto before = broken.given();
+    broken.ends_well();
+    const auto now = broken.offered();
+    REQUIRE(now.size() == 2);
+    CHECK(now[1].id != now[0].id);
+    CHECK(broken.given() == before + BrokenOff::bytes_of(now[1]));
+  }
+  SECTION("the log does not reach back to it any more") {
+    BrokenOff broken(100ms);
+    REQUIRE(broken.eventually([&] { return broken.world.exchange(0).snapshots_outgoing() == 0; }));
+    const auto first = broken.offered()[0].id;
+    // Nobody reads: more than the log keeps is written, and is in the state on disk.
+    broken.world.stop(2);
+    broken.write_some(100, 60);
+    broken.flush();
+    broken.write_some(200, 2);
+    broken.world.start(2);
+    broken.ends_well();
+    const auto offers = broken.offered();
+    CHECK(offers.back().id != first);
+  }
+}
+
+TEST_CASE("exchange: files that were kept for a snapshot are kept for a bounded time",
+          "[replication]") {
+  auto how = BrokenOff::patient(100ms);
+  how.snapshot_keep = 300ms;
+  CallWorld world({}, how);
+  const auto incoming = world.site(2).store->prepare_incoming(CopiesWorld::id_of(2));
+  REQUIRE(incoming.ok());
+  std::ofstream(*incoming / storage::ShardStore::kTransferFile) << "{}";
+  world.open(2);
+  world.exchange(2).tick();
+  CHECK(world.site(2).store->resumable_incoming()->size() == 1);
+  CHECK(CopiesWorld::eventually([&] {
+    world.exchange(2).tick();
+    return world.site(2).store->resumable_incoming()->empty();
+  }));
 }
 
 TEST_CASE("exchange: a snapshot that comes in and stalls holds up none that goes out",

@@ -2,10 +2,12 @@
 // hold that nobody ends. Time is moved by hand.
 
 #include <algorithm>
+#include <fstream>
 #include <future>
 
 #include "cluster/migration/checkpoint_files.h"
 #include "cluster/migration/receiver.h"
+#include "cluster/migration/transfer_file.h"
 #include "tests/cluster/move_world.h"
 #include "tests/cluster/silent_node.h"
 
@@ -367,8 +369,9 @@ class OneFile final : public testing::SilentNode {
 
 struct Receiving {
   Status go() {
-    Receiver receiver(store, options, [](std::chrono::milliseconds) { return true; });
-    return receiver.receive({}, source, copy, transfer, [this](const Transfer&) { return after; });
+    Receiver receiver(store, options);
+    return receiver.receive(call, source, copy, transfer,
+                            [this](const Transfer&) { return after; });
   }
   TempDir dir;
   ManualClock clock;
@@ -377,6 +380,7 @@ struct Receiving {
   OneFile source;
   Transfer transfer;
   Status after = Done{};
+  thrift::ShardCall call;
   const CopyId copy{RequestId::random().hex()};
 };
 
@@ -431,6 +435,52 @@ TEST_CASE("Receiver: goes on where it was while the checkpoint is the same", "[c
   CHECK(r.transfer.bytes_done == 8);
 }
 
+TEST_CASE("Transfer file: what is there, and nothing else, is gone on with", "[cluster][move]") {
+  Receiving r;
+  r.source.chunk = [&](const thrift::ChunkCall& wanted) -> Result<std::string> {
+    if (wanted.file == "d/b") return Error{ErrorCode::Unavailable, "gone"};
+    return std::string(wanted.length, 'x');
+  };
+  REQUIRE_FALSE(r.go().ok());
+  const auto& directory = r.transfer.directory;
+  CHECK_FALSE(load_transfer(directory, r.source.checkpoint).has_value());
+  REQUIRE(save_transfer(r.transfer).ok());
+  auto loaded = load_transfer(directory, r.source.checkpoint);
+  REQUIRE(loaded.has_value());
+  CHECK(loaded->file == 1);
+  CHECK(loaded->offset == 0);
+  CHECK(loaded->bytes_done == 3);
+  CHECK(loaded->bytes_total == 8);
+  // Part of the second file.
+  std::ofstream(directory / "d" / "b") << "xxxx";
+  loaded->offset = 2;
+  REQUIRE(save_transfer(*loaded).ok());
+  loaded = load_transfer(directory, r.source.checkpoint);
+  REQUIRE(loaded.has_value());
+  CHECK(loaded->offset == 2);
+  CHECK(loaded->bytes_done == 5);
+  SECTION("another checkpoint") {
+    r.source.checkpoint.id = "new";
+  }
+  SECTION("a file that was cut") {
+    std::filesystem::resize_file(directory / "a", 2);
+  }
+  SECTION("a part that was cut") {
+    std::filesystem::resize_file(directory / "d" / "b", 1);
+  }
+  SECTION("a file that is gone") {
+    std::filesystem::remove(directory / "a");
+  }
+  SECTION("a note that is no note") {
+    std::ofstream(directory / storage::ShardStore::kTransferFile) << "{\"checkpoint\": 7}";
+  }
+  SECTION("forgotten") {
+    REQUIRE(forget_transfer(directory).ok());
+    REQUIRE(forget_transfer(directory).ok());
+  }
+  CHECK_FALSE(load_transfer(directory, r.source.checkpoint).has_value());
+}
+
 TEST_CASE("Receiver: refuses lists of files that cannot be", "[cluster][move]") {
   Receiving r;
   r.source.checkpoint.files = {{"a", 3}, {"a", 3}};
@@ -441,16 +491,36 @@ TEST_CASE("Receiver: refuses lists of files that cannot be", "[cluster][move]") 
   CHECK_FALSE(r.go().ok());
 }
 
+TEST_CASE("Receiver: takes its turn for every byte", "[cluster][move]") {
+  Receiving r;
+  constexpr std::uint64_t kBytes = 600'000;
+  constexpr std::uint64_t kRate = 1'000'000;
+  r.options.pace = std::make_shared<Pace>(kRate);
+  r.source.checkpoint.files = {{"a", kBytes}};
+  std::size_t longest = 0;
+  r.source.chunk = [&](const thrift::ChunkCall& wanted) -> Result<std::string> {
+    longest = std::max(longest, wanted.length);
+    return std::string(wanted.length, 'x');
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  REQUIRE(r.go().ok());
+  const auto took = std::chrono::steady_clock::now() - begun;
+  CHECK(r.options.pace->bytes() == kBytes);
+  CHECK(longest == 250'000);
+  // 250,000 saved up; two pieces, of which the second waits for the first, and a shorter one.
+  CHECK(took >= 240ms);
+}
+
 TEST_CASE("Receiver: ends when it is told to", "[cluster][move]") {
   Receiving r;
   r.after = Error{ErrorCode::FailedPrecondition, "ended"};
   CHECK(r.go().error().message == "ended");
   r.after = Done{};
-  r.options.bytes_per_second = 1 << 20;
-  Receiver receiver(r.store, r.options, [](std::chrono::milliseconds) { return false; });
-  const auto ended = receiver.receive({}, r.source, r.copy, r.transfer,
-                                      [](const Transfer&) { return Status(Done{}); });
-  CHECK(ended.error().code == ErrorCode::DeadlineExceeded);
+  r.call.context.cancel = CancelToken::make();
+  r.call.context.cancel.cancel();
+  r.source.chunks = 0;
+  CHECK(r.go().error().code == ErrorCode::DeadlineExceeded);
+  CHECK(r.source.chunks == 0);
 }
 
 }  // namespace

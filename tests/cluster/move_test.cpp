@@ -384,7 +384,7 @@ TEST_CASE("Move: several at once, and at a limited pace", "[cluster][move]") {
   auto options = MoveWorld::quick();
   options.incoming_max = 2;
   options.progress_every = 0ms;
-  options.receive.bytes_per_second = 4 << 20;
+  options.receive.pace = std::make_shared<Pace>(4 << 20);
   MoveWorld world(2, options);
   auto collection = world.make("notes", 4);
   REQUIRE(collection->upsert(CallContext{}, points(200)).ok());
@@ -401,7 +401,7 @@ TEST_CASE("Move: one that would keep writes waiting for too long fails for good,
   auto options = MoveWorld::quick();
   options.receive.hold_total = 1s;
   SECTION("by its pace, before a byte has travelled") {
-    options.receive.bytes_per_second = 1 << 10;
+    options.receive.pace = std::make_shared<Pace>(1 << 10);
   }
   SECTION("by its speed") {
     options.receive.hold_total = 300ms;
@@ -427,7 +427,7 @@ TEST_CASE("Move: one that would keep writes waiting for too long fails for good,
   CHECK_THAT(record.error, Catch::Contains("too large to be moved"));
   CHECK(holds == 1);
   // None if making the checkpoint has taken all of the time.
-  CHECK(chunks <= (options.receive.bytes_per_second > 0 ? 0 : 1));
+  CHECK(chunks <= (options.receive.pace->bytes_per_second() > 0 ? 0 : 1));
   CHECK(collection->upsert(within(10s), {point(51)}).ok());
   check_points(world, "notes", 51);
   check_tidy(world, "notes");

@@ -184,7 +184,7 @@ TEST_CASE("node_status: what this server knows without asking others", "[service
   load.primaries = 1;
   known.nodes.nodes.push_back(load);
   known.shards.resize(3);
-  world.admin.own = {"etcd is away", 8, {40, 3, 1, 1'700'000'000'500}};
+  world.admin.own = {"etcd is away", 8, {40, 3, 1, 1'700'000'000'500}, 500, 70};
   CHECK(world.ok("node_status", Json::object()) ==
         Json{{"epoch", 9},
              {"collections", 1},
@@ -197,6 +197,8 @@ TEST_CASE("node_status: what this server knows without asking others", "[service
              {"copy_comparisons_undecided", 3},
              {"copies_differing", 1},
              {"copies_compared_at_ms", 1'700'000'000'500},
+             {"copy_bytes_sent", 500},
+             {"copy_bytes_fetched", 70},
              {"nodes", Json::array({{{"id", id_of('a')},
                                      {"name", "node-a"},
                                      {"state", "draining"},

@@ -7,7 +7,7 @@ import { longMs } from '../cluster_support.mjs';
 import { randomSource, until } from '../support.mjs';
 import { ask } from './calls.mjs';
 import { Clients, collection } from './clients.mjs';
-import { mounts, smallDisk } from './disks.mjs';
+import { copiesBelow, mounts, smallDisk } from './disks.mjs';
 import { allUp, idsOf, operationEnded, recordsOf, wholeAgain } from './fault_cluster.mjs';
 import { inSync } from '../shard_records.mjs';
 import { everything, pond, seed, takesWrites, timeout } from './scenario.mjs';
@@ -15,13 +15,6 @@ import { allIsRight } from './verdict.mjs';
 
 /// Longer than it takes until what failed counts as lost.
 const replacedMs = 3 * longMs;
-
-/// Directories of copies below a server's data: <collection id>/<shard>.<copy id>.
-function copiesBelow(directory) {
-  return readdirSync(directory, { recursive: true })
-    .filter((path) => /(^|\/)[0-9a-f]{32}\/\d+\.[0-9a-f]{32}$/.test(path))
-    .map((path) => join(directory, path));
-}
 
 const filesBelow = (directory) => readdirSync(directory, { recursive: true })
   .map((path) => join(directory, path))

@@ -3,7 +3,7 @@
 // test.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempDir, until } from '../support.mjs';
 import { TestProcess } from './processes.mjs';
@@ -11,6 +11,13 @@ import { TestProcess } from './processes.mjs';
 const isRoot = process.getuid() === 0;
 const namespace = isRoot ? ['-m'] : ['-rm'];
 const canRun = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+
+/// Directories of copies below a server's data: <collection id>/<shard>.<copy id>.
+export function copiesBelow(directory) {
+  return readdirSync(directory, { recursive: true })
+    .filter((path) => /(^|\/)[0-9a-f]{32}\/\d+\.[0-9a-f]{32}$/.test(path))
+    .map((path) => join(directory, path));
+}
 
 /// What this machine lets us mount; the reason if it does not.
 export const mounts = {
