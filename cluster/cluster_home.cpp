@@ -157,8 +157,8 @@ Status ClusterHome::check_writable() const {
 
 OwnState ClusterHome::own_state() const {
   const auto writable = host_.check_writable();
-  return {writable.ok() ? "" : writable.error().message, keeper_.kept_epoch(),
-          copy_host_.audited(), parts_.paces.out->bytes(), parts_.paces.in->bytes()};
+  return {writable.ok() ? "" : writable.error().message, keeper_.kept_epoch(), copy_host_.audited(),
+          parts_.paces.out->bytes(), parts_.paces.in->bytes()};
 }
 
 Status ClusterHome::start_moves(const CallContext& call) {

@@ -237,10 +237,10 @@ TEST_CASE("copies: an entry that nobody acknowledged is cut off after a failover
   world.stop(0);
   REQUIRE(world.fail_over());
   world.write(put(3, 3));
-  world.network.cut(CopiesWorld::id_of(0), CopiesWorld::id_of(1), false);
-  world.network.cut(CopiesWorld::id_of(0), CopiesWorld::id_of(2), false);
   world.start(0);
   CHECK(world.copy(0)->status().tail == old_tail);
+  world.network.cut(CopiesWorld::id_of(0), CopiesWorld::id_of(1), false);
+  world.network.cut(CopiesWorld::id_of(0), CopiesWorld::id_of(2), false);
   REQUIRE(CopiesWorld::eventually([&] { return world.all_in_sync(); }));
   check_equal(world, {{1, 1.0}, {3, 3.0}});
   CHECK(world.network.snapshots() == 0);
