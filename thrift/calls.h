@@ -255,6 +255,9 @@ struct CopyPosition {
   Term seen{0};
   LogPosition last;
   Seq applied{0};
+  /// Of the newest snapshot that came to it, or is coming, since its server began; 0 of 0: none.
+  std::uint64_t bytes_fetched = 0;
+  std::uint64_t bytes_total = 0;
 
   bool operator==(const CopyPosition&) const = default;
 };

@@ -214,6 +214,9 @@ wire::CopyPositionsReply encode_positions(const std::vector<CopyPosition>& posit
     record.last_term = static_cast<std::int64_t>(raw(position.last.term));
     record.last_seq = static_cast<std::int64_t>(raw(position.last.seq));
     record.applied = static_cast<std::int64_t>(raw(position.applied));
+    if (position.bytes_total == 0) continue;
+    record.__set_bytes_fetched(static_cast<std::int64_t>(position.bytes_fetched));
+    record.__set_bytes_total(static_cast<std::int64_t>(position.bytes_total));
   }
   return out;
 }
@@ -229,13 +232,19 @@ Result<std::vector<CopyPosition>> decode_positions(const wire::CopyPositionsRepl
     if (record.condition < 1 || record.condition > 3) {
       return wrong("condition", "1 to 3, got " + std::to_string(record.condition));
     }
+    if (record.bytes_fetched < 0 || record.bytes_fetched > record.bytes_total) {
+      return wrong("bytes_fetched", "0 to " + std::to_string(record.bytes_total) + ", got " +
+                                        std::to_string(record.bytes_fetched));
+    }
     out.push_back({static_cast<CopyCondition>(record.condition),
                    record.serves,
                    record.hears,
                    Term{static_cast<std::uint64_t>(record.seen)},
                    {Term{static_cast<std::uint64_t>(record.last_term)},
                     Seq{static_cast<std::uint64_t>(record.last_seq)}},
-                   Seq{static_cast<std::uint64_t>(record.applied)}});
+                   Seq{static_cast<std::uint64_t>(record.applied)},
+                   static_cast<std::uint64_t>(record.bytes_fetched),
+                   static_cast<std::uint64_t>(record.bytes_total)});
   }
   return out;
 }

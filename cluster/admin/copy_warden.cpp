@@ -217,7 +217,7 @@ Status CopyWarden::settle(const CallContext& call, std::vector<StoredMove>& move
     auto record = move.record;
     record.phase = progress.phase;
     record.error = std::move(progress.error);
-    if (progress.to_copy) record.to_copy = *progress.to_copy;
+    if (progress.to_copy) note_bytes(*progress.to_copy, record);
     if (!record.finished()) {
       // Nobody has begun it: what the shard has there it has for another reason.
       if (move.record.phase == MovePhase::Planned) continue;
@@ -229,6 +229,21 @@ Status CopyWarden::settle(const CallContext& call, std::vector<StoredMove>& move
     if (!saved.ok() && problem.ok()) problem = std::move(saved);
   }
   return problem;
+}
+
+void CopyWarden::note_bytes(const CopyId& to_copy, MoveRecord& record) const {
+  if (record.to_copy != to_copy) record.bytes_done = record.bytes_total = 0;
+  record.to_copy = to_copy;
+  const auto position = upkeep_.position(to_copy);
+  // A server that was restarted may not know any more what it has fetched.
+  if (position && position->bytes_total > 0) {
+    record.bytes_done = position->bytes_fetched;
+    record.bytes_total = position->bytes_total;
+  }
+  // In sync: what came by snapshot is there.
+  if (record.phase >= MovePhase::HandingOver && record.phase <= MovePhase::Done) {
+    record.bytes_done = record.bytes_total;
+  }
 }
 
 Status CopyWarden::begin(const CallContext& call, std::vector<StoredMove>& moves) {

@@ -65,6 +65,7 @@ void CopyExchange::add(const std::shared_ptr<ReplicatedCopy>& copy) {
 void CopyExchange::remove(const CopyId& copy) {
   const MutexLock lock(mutex_);
   copies_.erase(copy);
+  fetched_.erase(copy);
 }
 
 std::shared_ptr<ReplicatedCopy> CopyExchange::find(const std::string& collection, ShardId shard,

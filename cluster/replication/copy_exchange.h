@@ -95,6 +95,12 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
   PeerLink::Figures figures(const NodeId& node) const;
   /// Those that are kept, and nobody fetches, not included.
   std::size_t snapshots_outgoing() const;
+  /// Of the newest snapshot for a copy here that came, or is coming; 0 of 0: none.
+  struct Fetched {
+    std::uint64_t bytes_done = 0;
+    std::uint64_t bytes_total = 0;
+  };
+  Fetched fetched(const CopyId& copy) const;
   /// Ways to other servers, each with threads of its own.
   std::size_t links() const;
 
@@ -126,7 +132,10 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
                      Transfer& transfer);
   /// Whether its files are kept.
   bool leave(ReplicatedCopy& copy, const Transfer& transfer, const Error& why);
-  SnapshotReceived take_arriving(const std::string& checkpoint);
+  void note_fetched(const CopyId& copy, const Transfer& transfer);
+  SnapshotReceived arriving(const std::string& checkpoint) const;
+  /// It is neither fetched nor installed any more.
+  void forget_arriving(const std::string& checkpoint);
   void end_at_source(const NodeId& source, const thrift::ShardCall& call,
                      const std::string& checkpoint);
   Result<std::shared_ptr<CheckpointFiles>> outgoing(const thrift::ShardCall& call,
@@ -151,8 +160,9 @@ class CopyExchange final : public Outbox, public Ticker::Ticked {
   };
   std::map<NodeId, Link> links_ QV_GUARDED_BY(mutex_);
   std::map<std::string, Outgoing> outgoing_ QV_GUARDED_BY(mutex_);
-  /// By id of the checkpoint, those that are being fetched, as they were last offered.
+  /// By id of the checkpoint, those that are being fetched or installed, as they were last offered.
   std::map<std::string, SnapshotReceived> arriving_ QV_GUARDED_BY(mutex_);
+  std::map<CopyId, Fetched> fetched_ QV_GUARDED_BY(mutex_);
   /// Held while files that were kept are removed, or found to be needed: before mutex_.
   Mutex keeping_;
   /// Copies here whose snapshot broke off, since when its files are kept.

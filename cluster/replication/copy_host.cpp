@@ -504,7 +504,11 @@ Result<std::vector<thrift::CopyPosition>> CopyHost::positions(
     const storage::ShardPlace place{name.collection, name.shard, name.copy};
     const auto found = hosted_.find(place);
     if (found != hosted_.end()) {
-      out.push_back(position_of(*found->second));
+      auto& position = out.emplace_back(position_of(*found->second));
+      if (exchange_ == nullptr) continue;
+      const auto fetched = exchange_->fetched(name.copy);
+      position.bytes_fetched = fetched.bytes_done;
+      position.bytes_total = fetched.bytes_total;
     } else if (stored_.contains(place)) {
       // What is on the disk, and not open yet, is not absent.
       return opening;

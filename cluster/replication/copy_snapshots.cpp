@@ -233,34 +233,40 @@ thrift::Answered CopyExchange::offer_snapshot(const thrift::ShardCall& call,
   return Done{};
 }
 
-SnapshotReceived CopyExchange::take_arriving(const std::string& checkpoint) {
+SnapshotReceived CopyExchange::arriving(const std::string& checkpoint) const {
   const MutexLock lock(mutex_);
-  return std::move(arriving_.extract(checkpoint).mapped());
+  return arriving_.at(checkpoint);
+}
+
+void CopyExchange::forget_arriving(const std::string& checkpoint) {
+  const MutexLock lock(mutex_);
+  arriving_.erase(checkpoint);
 }
 
 void CopyExchange::fetch_snapshot(const thrift::ShardCall& call,
                                   const thrift::SnapshotOffer& offer) {
   const NodeId source{call.caller};
   const auto copy = find(call.collection, call.shard, call.copy);
+  // In this order: behind it the same files would be fetched once more.
   const auto end = [this, source, call, id = offer.checkpoint.id] {
     end_at_source(source, call, id);
+    forget_arriving(id);
   };
   auto transfer = copy != nullptr ? begin_fetch(*copy, offer) : no_copy(call.copy);
-  if (!transfer.ok()) {
-    take_arriving(offer.checkpoint.id);
-    return end();
-  }
+  if (!transfer.ok()) return end();
   auto fetched = fetch_files(call, offer, *transfer);
   if (fetched.ok()) fetched = forget_transfer(transfer->directory);
-  const auto snapshot = take_arriving(offer.checkpoint.id);
   if (!fetched.ok()) {
     const bool kept = leave(*copy, *transfer, fetched.error());
     QV_LOG_WARN("snapshot_not_received copy={} bytes={} of={} kept={} error=\"{}\"", call.copy.text,
                 transfer->bytes_done, transfer->bytes_total, kept, fetched.error().message);
     // It finds out by itself that nobody reads, and keeps its files too.
-    if (!kept) end();
-    return;
+    if (!kept) return end();
+    return forget_arriving(offer.checkpoint.id);
   }
+  // A large one takes longer to be installed than the source waits for somebody who reads: it
+  // offers the same again meanwhile.
+  const auto snapshot = arriving(offer.checkpoint.id);
   copy->receive_snapshot(source, snapshot, [this, end](bool /*installed*/) { post(making_, end); });
 }
 
@@ -303,6 +309,7 @@ Status CopyExchange::fetch_files(const thrift::ShardCall& call, const thrift::Sn
   source.copy = offer.from;
   auto saved = transfer.bytes_done;
   const auto save_now_and_then = [&](const Transfer& now) -> Status {
+    note_fetched(call.copy, now);
     if (now.bytes_done - saved < kSaveBytes) return Done{};
     saved = now.bytes_done;
     return save_transfer(now);
@@ -326,6 +333,17 @@ Status CopyExchange::fetch_files(const thrift::ShardCall& call, const thrift::Sn
     if (!pause(source.context, wait).ok()) return fetched;
     wait = std::min(2 * wait, kPauseMax);
   }
+}
+
+void CopyExchange::note_fetched(const CopyId& copy, const Transfer& transfer) {
+  const MutexLock lock(mutex_);
+  if (copies_.contains(copy)) fetched_[copy] = {transfer.bytes_done, transfer.bytes_total};
+}
+
+CopyExchange::Fetched CopyExchange::fetched(const CopyId& copy) const {
+  const MutexLock lock(mutex_);
+  const auto found = fetched_.find(copy);
+  return found == fetched_.end() ? Fetched{} : found->second;
 }
 
 bool CopyExchange::leave(ReplicatedCopy& copy, const Transfer& transfer, const Error& why) {

@@ -14,8 +14,8 @@ Upkeep::Upkeep(Parts parts, const Options& options)
 Status Upkeep::round(const CallContext& call, const Wishes& wishes) {
   const auto view = parts_.views.current();
   const auto liveness = parts_.liveness(*view);
-  const auto reports = poll_copies(call, *view, UpkeepPlanner::positions_wanted(*view, liveness),
-                                   parts_.reach, parts_.fan_out, options_.patience);
+  auto reports = poll_copies(call, *view, UpkeepPlanner::positions_wanted(*view, liveness),
+                             parts_.reach, parts_.fan_out, options_.patience);
   const std::function<CopyId()> draw = [] { return CopyId{RequestId::random().hex()}; };
   auto plan = planner_.plan(
       {*view, liveness, reports, wishes.moves, parts_.clock.now(), wishes.replaces, draw});
@@ -28,6 +28,7 @@ Status Upkeep::round(const CallContext& call, const Wishes& wishes) {
   {
     const MutexLock lock(mutex_);
     unresolved_ = std::move(plan.unresolved);
+    reports_ = std::move(reports);
   }
   const auto newest = std::max_element(written.begin(), written.end());
   if (newest != written.end() && *newest != Revision{0}) {
@@ -40,6 +41,13 @@ Status Upkeep::round(const CallContext& call, const Wishes& wishes) {
 std::vector<Unresolved> Upkeep::unresolved() const {
   const MutexLock lock(mutex_);
   return unresolved_;
+}
+
+std::optional<thrift::CopyPosition> Upkeep::position(const CopyId& copy) const {
+  const MutexLock lock(mutex_);
+  const auto found = reports_.find(copy);
+  if (found == reports_.end()) return std::nullopt;
+  return found->second;
 }
 
 Status Upkeep::carry_out(const CallContext& call, const ClusterView& view,

@@ -53,6 +53,8 @@ class Upkeep {
 
   /// What the last round could do nothing about.
   std::vector<Unresolved> unresolved() const;
+  /// What a copy's server said in the last round; nothing if it did not.
+  std::optional<thrift::CopyPosition> position(const CopyId& copy) const;
 
  private:
   Status carry_out(const CallContext& call, const ClusterView& view, const ShardChange& change,
@@ -65,6 +67,7 @@ class Upkeep {
   UpkeepPlanner planner_;
   mutable Mutex mutex_;
   std::vector<Unresolved> unresolved_ QV_GUARDED_BY(mutex_);
+  CopyReports reports_ QV_GUARDED_BY(mutex_);
 };
 
 }  // namespace quiver::cluster

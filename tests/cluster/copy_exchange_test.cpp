@@ -327,6 +327,10 @@ TEST_CASE("exchange: a snapshot whose connection breaks goes on with the next ch
   broken.ends_well();
   const auto offers = broken.offered();
   REQUIRE(offers.size() == 1);
+  const auto fetched = broken.world.exchange(2).fetched(CopiesWorld::id_of(2));
+  CHECK(fetched.bytes_done == broken.given());
+  CHECK(fetched.bytes_total == broken.given());
+  CHECK(broken.world.exchange(0).fetched(CopiesWorld::id_of(2)).bytes_total == 0);
   // Not one byte twice.
   CHECK(broken.given() == BrokenOff::bytes_of(offers[0]));
 }

@@ -52,6 +52,38 @@ TEST_CASE("Warden: a copy moves, and its record says how far it is", "[cluster][
   CHECK(world.state().copies.contains(move().to_copy));
 }
 
+TEST_CASE("Warden: the bytes of a copy that moves are those that its server tells",
+          "[cluster][warden]") {
+  WardenWorld world(3, 2, {{0, 1}});
+  world.fills = false;
+  const auto id = world.admin->move_shard(soon(), {"docs", ShardId{0}, "", "n2"}).value();
+  const auto bytes = [&] {
+    const auto move = only_move(world.report(id));
+    return std::pair(move.bytes_done, move.bytes_total);
+  };
+  using Bytes = std::pair<std::uint64_t, std::uint64_t>;
+  world.round();
+  world.round();
+  // It has no snapshot.
+  CHECK(bytes() == Bytes{0, 0});
+  auto& to = *world.servers.at(WardenWorld::node(2));
+  to.bytes_total = 1'000;
+  to.bytes_fetched = 300;
+  world.round();
+  CHECK(bytes() == Bytes{300, 1'000});
+  to.bytes_fetched = 700;
+  world.round();
+  CHECK(bytes() == Bytes{700, 1'000});
+  // A restart of that server forgets, and does not take back what was said.
+  to.bytes_total = to.bytes_fetched = 0;
+  world.round();
+  CHECK(bytes() == Bytes{700, 1'000});
+  world.fills = true;
+  CHECK(world.within_rounds(10, [&] { return world.has_ended(id); }));
+  CHECK(world.report(id).state == OperationState::Done);
+  CHECK(bytes() == Bytes{1'000, 1'000});
+}
+
 TEST_CASE("Warden: whose copy moves a person may say", "[cluster][warden]") {
   WardenWorld world(4, 3, {{0, 1, 2}});
   const auto id = world.admin->move_shard(soon(), {"docs", ShardId{0}, "n1", "n3"}).value();

@@ -37,6 +37,8 @@ class ActingServer final : public CopyServer {
     thrift::CopyPosition works;
     works.seen = Term{1};
     works.last = {Term{1}, Seq{10}};
+    works.bytes_fetched = bytes_fetched;
+    works.bytes_total = bytes_total;
     return std::vector<thrift::CopyPosition>(copies.size(), works);
   }
   Answered direct(const ShardCall& call, const thrift::PrimaryOrder& order) override {
@@ -59,6 +61,8 @@ class ActingServer final : public CopyServer {
 
   std::atomic<bool> silent{false};
   std::atomic<int> asked{0};
+  std::atomic<std::uint64_t> bytes_fetched{0};
+  std::atomic<std::uint64_t> bytes_total{0};
 
  private:
   CoordinationStore& store_;

@@ -60,14 +60,21 @@ TEST_CASE("codec: copies, their positions and orders come back as they were", "[
 
   const std::vector<CopyPosition> positions{
       {CopyCondition::Works, true, false, Term{9}, {Term{8}, Seq{1ULL << 40U}}, Seq{12}},
+      {CopyCondition::Works, false, true, Term{9}, {}, Seq{0}, 0, 1ULL << 40U},
+      {CopyCondition::Works, false, true, Term{9}, {}, Seq{0}, 7, 7},
       {CopyCondition::Failed, false, true, Term{0}, {}, Seq{0}},
       {CopyCondition::Absent, false, false, Term{0}, {}, Seq{0}}};
   auto reply = carried(encode_positions(positions));
-  CHECK(decode_positions(reply, 3).value() == positions);
-  refused(decode_positions(reply, 2), "positions: of 2 copies, got 3");
+  CHECK(decode_positions(reply, 5).value() == positions);
+  refused(decode_positions(reply, 2), "positions: of 2 copies, got 5");
   for (const int condition : {0, 4}) {
     reply.positions[1].condition = condition;
-    refused(decode_positions(reply, 3), "condition: 1 to 3");
+    refused(decode_positions(reply, 5), "condition: 1 to 3");
+  }
+  reply.positions[1].condition = 1;
+  for (const int fetched : {-1, 8}) {
+    reply.positions[2].bytes_fetched = fetched;
+    refused(decode_positions(reply, 5), "bytes_fetched: 0 to 7");
   }
 
   for (const auto kind : {PrimaryOrder::Kind::HandOff, PrimaryOrder::Kind::Drop}) {

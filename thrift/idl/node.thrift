@@ -240,6 +240,9 @@ struct CopyPositionRecord {
   5: i64 last_term
   6: i64 last_seq
   7: i64 applied
+  // Of a snapshot; both or neither.
+  8: optional i64 bytes_fetched
+  9: optional i64 bytes_total
 }
 
 struct CopyPositionsReply {
