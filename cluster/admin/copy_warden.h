@@ -111,7 +111,7 @@ class CopyWarden {
   Status settle(const CallContext& call, std::vector<StoredMove>& moves) QV_REQUIRES(round_mutex_);
   /// Marks as begun what there is room for, so that it is not cancelled any more.
   /// How much of its files has come, as the copy's server said.
-  void note_bytes(const CopyId& to_copy, MoveRecord& record) const;
+  void note_bytes(const CopyId& to_copy, MoveRecord& record) const QV_REQUIRES(round_mutex_);
   Status begin(const CallContext& call, std::vector<StoredMove>& moves) QV_REQUIRES(round_mutex_);
   Status save(const CallContext& call, StoredMove& move, const MoveRecord& record);
   Status publish(const CallContext& call) QV_REQUIRES(round_mutex_);
