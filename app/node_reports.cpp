@@ -69,20 +69,24 @@ double open_files() {
   return count;
 }
 
-void write_comparisons(const Json& status, MetricText& out) {
-  const auto counter = [&](const MetricName& metric, const char* name) {
-    out.begin(metric, "counter");
-    out.value("", status.at(name).get<double>());
-  };
-  counter({"quiver_copy_comparisons_total", "Of copies with their primaries on this server."},
-          "copy_comparisons");
-  counter({"quiver_copy_comparisons_undecided_total", "That told nothing, and are made again."},
-          "copy_comparisons_undecided");
-  counter({"quiver_copies_differing_total", "Copies found to differ from what they should hold."},
-          "copies_differing");
+void write_copies(const Json& status, MetricText& out) {
+  const auto figure = [&](const char* name) { return status.at(name).get<double>(); };
+  out.counter({"quiver_copy_comparisons_total", "Of copies with their primaries on this server."},
+              figure("copy_comparisons"));
+  out.counter({"quiver_copy_comparisons_undecided_total", "That told nothing, and are made again."},
+              figure("copy_comparisons_undecided"));
+  out.counter(
+      {"quiver_copies_differing_total", "Copies found to differ from what they should hold."},
+      figure("copies_differing"));
   out.gauge({"quiver_copies_compared_timestamp_seconds",
              "When copies were last compared, Unix time; 0: not since the start."},
-            status.at("copies_compared_at_ms").get<double>() / 1000.0);
+            figure("copies_compared_at_ms") / 1000.0);
+  out.counter(
+      {"quiver_copy_sent_bytes_total", "Of files of shards that were moved or copied from here."},
+      figure("copy_bytes_sent"));
+  out.counter(
+      {"quiver_copy_fetched_bytes_total", "Of files of shards that were moved or copied to here."},
+      figure("copy_bytes_fetched"));
 }
 
 }  // namespace
@@ -108,16 +112,7 @@ void write_node_metrics(service::Executor& executor, MetricText& out) {
   out.gauge({"quiver_shards_unresolved",
              "Shards with several copies that nothing can be done about now."},
             figure("unresolved"));
-  write_comparisons(*status, out);
-  const auto total = [&](const MetricName& metric, const char* name) {
-    out.begin(metric, "counter");
-    out.value("", figure(name));
-  };
-  total({"quiver_copy_sent_bytes_total", "Of files of shards that were moved or copied from here."},
-        "copy_bytes_sent");
-  total(
-      {"quiver_copy_fetched_bytes_total", "Of files of shards that were moved or copied to here."},
-      "copy_bytes_fetched");
+  write_copies(*status, out);
   write_servers(status->at("nodes"), out);
 }
 
@@ -128,8 +123,8 @@ void write_process_metrics(MetricText& out) {
   const auto stat = own_stat();
   const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
   if (stat.size() > kResident && ticks > 0.0) {
-    out.begin({"process_cpu_seconds_total", "User and system time of this process."}, "counter");
-    out.value("", (stat[kUser] + stat[kSystem]) / ticks);
+    out.counter({"process_cpu_seconds_total", "User and system time of this process."},
+                (stat[kUser] + stat[kSystem]) / ticks);
     out.gauge({"process_threads", "Threads."}, stat[kThreads]);
     out.gauge({"process_start_time_seconds", "When this process began, Unix time."},
               boot_time() + stat[kStart] / ticks);

@@ -52,6 +52,11 @@ void MetricText::gauge(const MetricName& metric, double figure) {
   value("", figure);
 }
 
+void MetricText::counter(const MetricName& metric, double figure) {
+  begin(metric, "counter");
+  value("", figure);
+}
+
 std::string MetricText::rendered(const MetricLabels& labels) {
   std::string out;
   for (const auto& [name, value] : labels) {

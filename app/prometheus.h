@@ -23,6 +23,7 @@ class MetricText {
   void value(std::string_view labels, double figure, std::string_view suffix = "");
   /// begin() and the one figure there is.
   void gauge(const MetricName& metric, double figure);
+  void counter(const MetricName& metric, double figure);
 
   /// `name="value",...` with what needs it escaped.
   static std::string rendered(const MetricLabels& labels);

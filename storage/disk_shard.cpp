@@ -382,7 +382,8 @@ ShardStats DiskShard::stats() const {
 
 Result<ContentSums> DiskShard::content_sums(
     const CallContext& call, const std::function<Status(std::size_t bytes)>& read) const {
-  return sum_content(call, PointStore::View(state_->points), read);
+  const PointStore::View view(state_->points, PointStore::View::Caching::Leave);
+  return sum_content(call, view, read);
 }
 
 Status DiskShard::flush_index(const CallContext& call) {

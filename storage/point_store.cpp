@@ -71,14 +71,12 @@ Result<std::vector<float>> decode_vector(std::string_view bytes) {
 /// Looks up many keys of one column family at once and decodes what is found.
 template <typename Record, typename Decode>
 Result<std::vector<std::optional<Record>>> lookup(const Rocks& rocks, Column column,
-                                                  const rocksdb::Snapshot* snapshot,
+                                                  const rocksdb::ReadOptions& options,
                                                   const std::vector<std::string>& keys,
                                                   Decode decode) {
   std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot;
   rocks.db().MultiGet(options, handle(rocks, column), keys.size(), slices.data(), values.data(),
                       statuses.data());
   std::vector<std::optional<Record>> out(keys.size());
@@ -99,10 +97,8 @@ std::vector<std::string> slot_keys(std::span<const Slot> slots) {
 
 /// Visits the records of one column family from `from` on.
 template <typename Visit>
-Status each(const Rocks& rocks, Column column, const rocksdb::Snapshot* snapshot,
+Status each(const Rocks& rocks, Column column, rocksdb::ReadOptions options,
             const std::string& from, Visit visit) {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot;
   // No range is ever deleted here. RocksDB 7.8 looks for such ranges at the borders of its tables,
   // and there forgets the error of a damaged one: keys would be missing from an iteration that ends
   // well (facebook/rocksdb pull request 11782).
@@ -217,17 +213,22 @@ Result<StateMark> PointStore::flushed_mark() const {
   return read_mark(rocks_, options);
 }
 
-PointStore::View::View(const PointStore& store)
-    : rocks_(store.rocks_), snapshot_(rocks_.db().GetSnapshot()) {}
+PointStore::View::View(const PointStore& store, Caching caching)
+    : rocks_(store.rocks_), snapshot_(rocks_.db().GetSnapshot()), caching_(caching) {}
 
 PointStore::View::~View() {
   rocks_.db().ReleaseSnapshot(snapshot_);
 }
 
-Result<StateMark> PointStore::View::mark() const {
+rocksdb::ReadOptions PointStore::View::options() const {
   rocksdb::ReadOptions options;
   options.snapshot = snapshot_;
-  return read_mark(rocks_, options);
+  options.fill_cache = caching_ == Caching::Fill;
+  return options;
+}
+
+Result<StateMark> PointStore::View::mark() const {
+  return read_mark(rocks_, options());
 }
 
 Result<std::vector<std::optional<PointRecord>>> PointStore::View::find(
@@ -235,23 +236,23 @@ Result<std::vector<std::optional<PointRecord>>> PointStore::View::find(
   std::vector<std::string> keys;
   keys.reserve(ids.size());
   for (const auto& id : ids) keys.push_back(id.key());
-  return lookup<PointRecord>(rocks_, Column::Points, snapshot_, keys, decode_point);
+  return lookup<PointRecord>(rocks_, Column::Points, options(), keys, decode_point);
 }
 
 Result<std::vector<std::optional<SlotRecord>>> PointStore::View::slots(
     std::span<const Slot> slots) const {
-  return lookup<SlotRecord>(rocks_, Column::Slots, snapshot_, slot_keys(slots), decode_slot);
+  return lookup<SlotRecord>(rocks_, Column::Slots, options(), slot_keys(slots), decode_slot);
 }
 
 Result<std::vector<std::optional<PayloadRecord>>> PointStore::View::payloads(
     std::span<const Slot> slots) const {
-  return lookup<PayloadRecord>(rocks_, Column::Payloads, snapshot_, slot_keys(slots),
+  return lookup<PayloadRecord>(rocks_, Column::Payloads, options(), slot_keys(slots),
                                decode_payload);
 }
 
 Result<std::vector<std::optional<std::vector<float>>>> PointStore::View::vectors(
     std::span<const Slot> slots) const {
-  return lookup<std::vector<float>>(rocks_, Column::Vectors, snapshot_, slot_keys(slots),
+  return lookup<std::vector<float>>(rocks_, Column::Vectors, options(), slot_keys(slots),
                                     decode_vector);
 }
 
@@ -260,7 +261,7 @@ Status PointStore::View::each_point(
     const std::function<Result<bool>(const PointId&, const PointRecord&)>& visit) const {
   // The smallest key behind a key is that key and a zero byte.
   const auto from = after ? after->key() + '\0' : std::string();
-  return each(rocks_, Column::Points, snapshot_, from,
+  return each(rocks_, Column::Points, options(), from,
               [&](std::string_view key, std::string_view value) -> Result<bool> {
                 QV_TRY(const auto id, PointId::from_key(key));
                 QV_TRY(const auto record, decode_point(value));
@@ -270,7 +271,7 @@ Status PointStore::View::each_point(
 
 Status PointStore::View::each_slot(
     Slot from, const std::function<Result<bool>(Slot, const SlotRecord&)>& visit) const {
-  return each(rocks_, Column::Slots, snapshot_, slot_key(from),
+  return each(rocks_, Column::Slots, options(), slot_key(from),
               [&](std::string_view key, std::string_view value) -> Result<bool> {
                 QV_TRY(const auto slot, decode_slot_key(key));
                 QV_TRY(const auto record, decode_slot(value));
@@ -280,7 +281,7 @@ Status PointStore::View::each_slot(
 
 Status PointStore::View::each_payload(
     Slot from, const std::function<Result<bool>(Slot, const PayloadRecord&)>& visit) const {
-  return each(rocks_, Column::Payloads, snapshot_, slot_key(from),
+  return each(rocks_, Column::Payloads, options(), slot_key(from),
               [&](std::string_view key, std::string_view value) -> Result<bool> {
                 QV_TRY(const auto slot, decode_slot_key(key));
                 QV_TRY(const auto record, decode_payload(value));

@@ -99,7 +99,9 @@ class PointStore {
   /// the store.
   class View {
    public:
-    explicit View(const PointStore& store);
+    /// Whether what is read displaces in the cache what others read.
+    enum class Caching : std::uint8_t { Fill, Leave };
+    explicit View(const PointStore& store, Caching caching = Caching::Fill);
     ~View();
     View(const View&) = delete;
     View& operator=(const View&) = delete;
@@ -126,8 +128,11 @@ class PointStore {
                         const std::function<Result<bool>(Slot, const PayloadRecord&)>& visit) const;
 
    private:
+    rocksdb::ReadOptions options() const;
+
     const Rocks& rocks_;
     const rocksdb::Snapshot* snapshot_;
+    const Caching caching_;
   };
 
   const Rocks& rocks() const noexcept { return rocks_; }

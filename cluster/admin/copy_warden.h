@@ -109,9 +109,9 @@ class CopyWarden {
   std::string hopeless(const ClusterView& view, const Move& move) const QV_REQUIRES(round_mutex_);
   /// Brings the records of moves up to what the shards' records show; ends what has ended.
   Status settle(const CallContext& call, std::vector<StoredMove>& moves) QV_REQUIRES(round_mutex_);
-  /// Marks as begun what there is room for, so that it is not cancelled any more.
   /// How much of its files has come, as the copy's server said.
   void note_bytes(const CopyId& to_copy, MoveRecord& record) const QV_REQUIRES(round_mutex_);
+  /// Marks as begun what there is room for, so that it is not cancelled any more.
   Status begin(const CallContext& call, std::vector<StoredMove>& moves) QV_REQUIRES(round_mutex_);
   Status save(const CallContext& call, StoredMove& move, const MoveRecord& record);
   Status publish(const CallContext& call) QV_REQUIRES(round_mutex_);

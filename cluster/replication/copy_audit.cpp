@@ -134,30 +134,39 @@ void CopyAudit::free_slot() {
 
 Result<ContentSums> CopyAudit::sums(const CallContext& call, const storage::ShardPlace& place) {
   QV_CHECK(take_slot(call));
-  const auto summed = [&]() -> Result<ContentSums> {
-    QV_TRY(const auto copy, parts_.find(place));
-    const auto shard = copy->shard();
-    const auto begun = steady_clock::now();
-    std::uint64_t bytes = 0;
-    const auto read = [&](std::size_t more) -> Status {
-      bytes += more;
-      const auto due = begun + std::chrono::milliseconds(bytes * 1000 / options_.bytes_per_second);
-      while (true) {
-        // Who closes the copy, or puts a snapshot in its place, waits for this.
-        if (copy->shard() != shard) {
-          return Error{ErrorCode::Unavailable, "the copy was closed or filled anew meanwhile"};
-        }
-        if (cancel_.cancelled()) return stopping();
-        const auto ahead = ceil<std::chrono::milliseconds>(due - steady_clock::now());
-        if (ahead.count() <= 0) return call.check();
-        QV_CHECK(pause(call, std::min(ahead, kPauseMax)));
+  try {
+    auto summed = sums_in_slot(call, place);
+    free_slot();
+    return summed;
+  } catch (...) {
+    // Out of memory, at worst: others still get their turn.
+    free_slot();
+    throw;
+  }
+}
+
+Result<ContentSums> CopyAudit::sums_in_slot(const CallContext& call,
+                                            const storage::ShardPlace& place) {
+  QV_TRY(const auto copy, parts_.find(place));
+  const auto shard = copy->shard();
+  const auto begun = steady_clock::now();
+  std::uint64_t bytes = 0;
+  const auto read = [&](std::size_t more) -> Status {
+    bytes += more;
+    const auto due = begun + std::chrono::milliseconds(bytes * 1000 / options_.bytes_per_second);
+    while (true) {
+      // Who closes the copy, or puts a snapshot in its place, waits for this.
+      if (copy->shard() != shard) {
+        return Error{ErrorCode::Unavailable, "the copy was closed or filled anew meanwhile"};
       }
-    };
-    if (shard == nullptr) return Error{ErrorCode::Unavailable, "the copy is being filled"};
-    return shard->content_sums(call, read);
-  }();
-  free_slot();
-  return summed;
+      if (cancel_.cancelled()) return stopping();
+      const auto ahead = ceil<std::chrono::milliseconds>(due - steady_clock::now());
+      if (ahead.count() <= 0) return call.check();
+      QV_CHECK(pause(call, std::min(ahead, kPauseMax)));
+    }
+  };
+  if (shard == nullptr) return Error{ErrorCode::Unavailable, "the copy is being filled"};
+  return shard->content_sums(call, read);
 }
 
 Result<ContentSums> CopyAudit::sums_of(const CallContext& call, const storage::ShardPlace& place,
@@ -251,14 +260,22 @@ void CopyAudit::report(const CallContext& call, const storage::ShardPlace& place
   ++differing_;
   QV_LOG_ERROR(
       "copies_differ collection={} shard={} copy={} node={} points={} points_of_primary={} "
-      "buckets={} remedy=\"{}\"",
+      "buckets={}",
       place.collection, raw(place.shard), odd.text,
       node == look.record.copies.end() ? "" : node->second.node.text, look.sums.at(odd).points,
-      look.sums.at(place.copy).points, found.begin()->second.count(),
-      is_primary ? "it gives up the role of the primary" : "it is made anew");
+      look.sums.at(place.copy).points, found.begin()->second.count());
   const auto copy = parts_.find(place);
-  if (!copy.ok() || !call.check().ok()) return;
-  if (is_primary) return (*copy)->hand_off(found.begin()->first);
+  const auto in_time = call.check();
+  if (!copy.ok() || !in_time.ok()) {
+    QV_LOG_WARN("differing_copy_kept copy={} why=\"{}\" remedy=compared_again", odd.text,
+                copy.ok() ? in_time.error().message : copy.error().message);
+    return;
+  }
+  if (is_primary) {
+    QV_LOG_WARN("differing_primary_hands_off copy={} to={}", odd.text, found.begin()->first.text);
+    return (*copy)->hand_off(found.begin()->first);
+  }
+  QV_LOG_WARN("differing_copy_given_up copy={} remedy=made_anew", odd.text);
   (*copy)->drop(odd);
 }
 

@@ -90,6 +90,7 @@ class CopyAudit {
   void free_slot();
   bool has_others(const storage::ShardPlace& place) const;
   Result<Look> look(const CallContext& call, const storage::ShardPlace& place);
+  Result<ContentSums> sums_in_slot(const CallContext& call, const storage::ShardPlace& place);
   Result<ContentSums> sums_of(const CallContext& call, const storage::ShardPlace& place,
                               const ShardState& record, const CopyId& copy);
   void report(const CallContext& call, const storage::ShardPlace& place, const Differing& found,
