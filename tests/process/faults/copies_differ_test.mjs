@@ -9,7 +9,7 @@ import { copiesBelow } from './disks.mjs';
 import { Clients } from './clients.mjs';
 import { allUp, idsOf, recordsOf, wholeAgain } from './fault_cluster.mjs';
 import { leader } from '../shard_records.mjs';
-import { everything, pond, seed, takesWrites, timeout } from './scenario.mjs';
+import { everything, hasAllAlone, pond, seed, timeout } from './scenario.mjs';
 import { allIsRight } from './verdict.mjs';
 
 const ldb = process.env.LDB ?? 'ldb';
@@ -81,16 +81,7 @@ test('a copy holds other points, and is made anew', { timeout, skip: everything 
     await clients.more(100);
     await clients.stop();
     assert.ok(found <= changed.length, `${found} of ${changed.length}, and no other`);
-    // It alone has what was written.
-    for (const { program } of [a, c]) await program.destroy();
-    await takesWrites(clients, [b]);
-    await clients.readAll([b]);
-    for (const server of [a, c]) server.start();
-    for (const server of [a, c]) {
-      await until(() => server.isReady(), `${server.label} is ready`, longMs);
-    }
-    await allUp(servers);
-    await wholeAgain(cluster);
+    await hasAllAlone(clients, cluster, b);
     await allIsRight(t, cluster, clients, `seed ${seed}`);
     t.diagnostic(`${changed.length} copies were changed, ${found} were found to differ`);
   });

@@ -10,7 +10,7 @@ import { Clients, collection } from './clients.mjs';
 import { copiesBelow, mounts, smallDisk } from './disks.mjs';
 import { allUp, idsOf, operationEnded, recordsOf, wholeAgain } from './fault_cluster.mjs';
 import { inSync } from '../shard_records.mjs';
-import { everything, pond, seed, takesWrites, timeout } from './scenario.mjs';
+import { everything, hasAllAlone, pond, seed, takesWrites, timeout } from './scenario.mjs';
 import { allIsRight } from './verdict.mjs';
 
 /// Longer than it takes until what failed counts as lost.
@@ -42,15 +42,7 @@ test('the disk of one copy is full', { timeout, skip: mounts.tmpfs || everything
   await clients.more(100);
   // It alone has everything.
   clients.servers = [b];
-  for (const { program } of [a, c]) await program.destroy();
-  await takesWrites(clients, [b]);
-  await clients.readAll([b]);
-  for (const server of [a, c]) server.start();
-  for (const server of [a, c]) {
-    await until(() => server.isReady(), `${server.label} is ready`, longMs);
-  }
-  await allUp(cluster.servers);
-  await wholeAgain(cluster);
+  await hasAllAlone(clients, cluster, b);
   await clients.stop();
   clients.servers = cluster.servers;
   await allIsRight(t, cluster, clients, `seed ${seed}`);
@@ -129,15 +121,7 @@ test('a server dies for good; a new one takes its place', { timeout, skip: every
     });
     assert.equal((await operationEnded(c, id)).state, 'done');
     clients.servers = [fresh];
-    for (const { program } of [b, c]) await program.destroy();
-    await takesWrites(clients, [fresh]);
-    await clients.readAll([fresh]);
-    for (const server of [b, c]) server.start();
-    for (const server of [b, c]) {
-      await until(() => server.isReady(), `${server.label} is ready`, longMs);
-    }
-    await allUp(cluster.servers);
-    await wholeAgain(cluster);
+    await hasAllAlone(clients, cluster, fresh);
     await clients.stop();
     clients.servers = cluster.servers;
     const { count } = await ask(fresh, 'vector_scroll', { collection, count_only: true });

@@ -3,7 +3,7 @@ import { longMs } from '../cluster_support.mjs';
 import { until } from '../support.mjs';
 import { ask } from './calls.mjs';
 import { collection, dimension } from './clients.mjs';
-import { faultCluster, placement } from './fault_cluster.mjs';
+import { allUp, faultCluster, placement, wholeAgain } from './fault_cluster.mjs';
 
 export const timeout = 900_000;
 export const seed = Number(process.env.QUIVER_FAULT_SEED ?? 20262);
@@ -36,4 +36,19 @@ export async function takesWrites(clients, servers) {
     await until(async () => (await clients.write(server, key)).outcome === 'ok',
       `${key} is written through ${server.label}`, longMs);
   }
+}
+
+/// Proves that one server has all that was acknowledged: the others are killed meanwhile. It takes
+/// writes only if each shard can do with its copy, so all copies must be in sync before.
+export async function hasAllAlone(clients, cluster, server) {
+  const others = cluster.servers.filter((other) => other !== server);
+  for (const { program } of others) await program.destroy();
+  await takesWrites(clients, [server]);
+  await clients.readAll([server]);
+  for (const other of others) other.start();
+  for (const other of others) {
+    await until(() => other.isReady(), `${other.label} is ready`, longMs);
+  }
+  await allUp(cluster.servers);
+  await wholeAgain(cluster);
 }
