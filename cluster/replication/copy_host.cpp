@@ -544,8 +544,7 @@ Status CopyHost::direct(const thrift::CopyName& primary, const thrift::PrimaryOr
   return Done{};
 }
 
-Result<ContentSums> CopyHost::content_sums(const CallContext& call,
-                                                    const thrift::CopyName& copy) {
+Result<ContentSums> CopyHost::content_sums(const CallContext& call, const thrift::CopyName& copy) {
   return audit_.sums(call, {copy.collection, copy.shard, copy.copy});
 }
 

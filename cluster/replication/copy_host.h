@@ -103,8 +103,7 @@ class CopyHost final : public CopyDesk {
   Result<std::vector<thrift::CopyPosition>> positions(
       std::span<const thrift::CopyName> copies) override;
   Status direct(const thrift::CopyName& primary, const thrift::PrimaryOrder& order) override;
-  Result<ContentSums> content_sums(const CallContext& call,
-                                            const thrift::CopyName& copy) override;
+  Result<ContentSums> content_sums(const CallContext& call, const thrift::CopyName& copy) override;
   AuditFigures audited() const { return audit_.figures(); }
 
  private:

@@ -31,7 +31,7 @@ class CopyDesk {
   ///
   /// Errors: as CopyAudit::sums().
   virtual Result<ContentSums> content_sums(const CallContext& call,
-                                                    const thrift::CopyName& copy) = 0;
+                                           const thrift::CopyName& copy) = 0;
 };
 
 }  // namespace quiver::cluster
