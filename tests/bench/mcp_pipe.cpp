@@ -20,6 +20,12 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 
+/// A message that answers nothing. Its method stands in front, behind "jsonrpc" at most.
+bool is_notification(std::string_view line) {
+  constexpr std::size_t kHead = 64;
+  return line.substr(0, kHead).find(R"("method":"notifications/)") != std::string_view::npos;
+}
+
 }  // namespace
 
 McpPipe::McpPipe(const std::string& binary, const std::string& data)
@@ -72,6 +78,13 @@ void McpPipe::send(std::string_view line) {
 }
 
 std::string_view McpPipe::receive() {
+  for (;;) {
+    const auto line = next_line();
+    if (!is_notification(line)) return line;
+  }
+}
+
+std::string_view McpPipe::next_line() {
   // What came behind the last line; the buffer itself stays as large as it has become.
   std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
             buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());

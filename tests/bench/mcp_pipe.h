@@ -33,7 +33,7 @@ class McpPipe {
 
   /// `line` ends with a newline.
   void send(std::string_view line);
-  /// The next line, without its end; valid until the next call.
+  /// The next answer, a line without its end; valid until the next call. Skips notifications.
   std::string_view receive();
 
   /// The structured content of a tool that must succeed.
@@ -51,6 +51,8 @@ class McpPipe {
   void kill();
 
  private:
+  std::string_view next_line();
+
   pid_t pid_ = -1;
   int to_ = -1;
   int from_ = -1;
