@@ -42,7 +42,7 @@ void HttpSurfaces::handle(HttpRequest request,
   if (sse != nullptr && path == kSsePath) return sse->open(request, counted);
   if (sse != nullptr && path == kMessagesPath) return sse->take(std::move(request), counted);
   if (api::RestEndpoint::serves(path)) return rest.handle(std::move(request), std::move(counted));
-  if (api::HealthEndpoint::serves(path)) return health.handle(request, std::move(counted));
+  if (api::HealthEndpoint::serves(path)) return health.handle(request, counted);
   counted->respond(unknown_path(path));
 }
 

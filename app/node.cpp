@@ -187,7 +187,7 @@ Status Node::serve_http(StopSwitch& stop,
                                    onto(reports), access_of(options_));
   const HttpSurfaces surfaces{endpoint, sse.get(), rest, health, metrics};
   QV_TRY(auto listener, HttpListener::start(listener_of(options_),
-                                            [&](HttpRequest request, const auto& responder) {
+                                            [&](HttpRequest&& request, const auto& responder) {
                                               surfaces.handle(std::move(request), responder);
                                             }));
   on_started("http://" + url_host(options_.server.host) + ":" + std::to_string(listener->port()) +

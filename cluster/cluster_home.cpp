@@ -142,7 +142,7 @@ Status ClusterHome::keep_map(const CallContext& call, Revision revision) {
 Status ClusterHome::check_readable() const {
   QV_CHECK(member_service_.check_member());
   if (views_->is_attached()) return Done{};
-  const auto fits = detector_.check_map(views_->current()->epoch);
+  auto fits = detector_.check_map(views_->current()->epoch);
   if (fits.ok()) return fits;
   return Error{fits.error().code,
                "this server cannot reach the coordination store, and its map of the cluster may be "

@@ -209,7 +209,7 @@ Status ClusterNode::check_store(const CallContext& call) {
   // Which store it is comes first, and is said by whoever enters it.
   if (!cluster) return Done{};
   QV_TRY(const auto there, store_->list(call, ""));
-  const auto fits = check_not_older(kept->map, there);
+  auto fits = check_not_older(kept->map, there);
   if (fits.ok() || !settings_.restore_map) return fits;
   QV_LOG_WARN("map_restore_begins reason=\"{}\"", fits.error().message);
   QV_TRY(const auto restored, restore_map(call, kept->map, kept->node, *store_));

@@ -56,7 +56,7 @@ FailureDetector::~FailureDetector() {
   stop();
 }
 
-void FailureDetector::watch(std::shared_ptr<const ClusterView> view) {
+void FailureDetector::watch(const std::shared_ptr<const ClusterView>& view) {
   std::vector<std::unique_ptr<Watched>> gone;
   {
     const MutexLock lock(mutex_);

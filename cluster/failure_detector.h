@@ -42,7 +42,7 @@ class FailureDetector {
   FailureDetector& operator=(const FailureDetector&) = delete;
 
   /// From now on the servers of `view` are watched, but for this one and those that were removed.
-  void watch(std::shared_ptr<const ClusterView> view);
+  void watch(const std::shared_ptr<const ClusterView>& view);
   void stop();
 
   struct Condition {

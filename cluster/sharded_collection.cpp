@@ -106,6 +106,7 @@ struct Share {
       auto written = replica.write(part, std::move(request));
       if (!written.ok()) {
         // Refused, it is as it was.
+        // NOLINTNEXTLINE(bugprone-use-after-move): Replica::write() leaves it there then.
         if (moves) parts[answered] = std::move(request);
         return std::move(written).error();
       }

@@ -190,7 +190,7 @@ void HttpEndpoint::take_body(Post post) {
   if (auto* request = std::get_if<Request>(&known)) {
     return take_request(std::move(*request), std::move(post));
   }
-  take_other(known, std::move(post));
+  take_other(known, post);
 }
 
 std::shared_ptr<HttpOutlet> HttpEndpoint::outlet_of(Post& post, SessionPtr session) const {
@@ -233,7 +233,7 @@ void HttpEndpoint::take_batch(Json messages, Post post) {
   }
 }
 
-void HttpEndpoint::take_other(const Message& message, Post post) {
+void HttpEndpoint::take_other(const Message& message, const Post& post) {
   const auto* notification = std::get_if<Notification>(&message);
   const Json* claimed = notification == nullptr ? nullptr : claimed_version(notification->params);
   if (claimed != nullptr) {

@@ -79,7 +79,7 @@ class HttpEndpoint {
   std::optional<std::variant<Json, Fault>> read_body(Post& post);
   void take_batch(Json messages, Post post);
   void take_request(Request request, Post post);
-  void take_other(const Message& message, Post post);
+  void take_other(const Message& message, const Post& post);
   void initialize(Request request, Post post);
   std::shared_ptr<HttpOutlet> outlet_of(Post& post, SessionPtr session) const;
 

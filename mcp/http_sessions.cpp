@@ -84,12 +84,10 @@ void HttpSessions::sweep(std::vector<SessionPtr>& ended) {
   const auto now = limits_.clock->now();
   while (!entries_.empty() && now - entries_.front().seen > limits_.idle) {
     HttpSession& session = *entries_.front().session;
-    if (session.in_use()) {
-      move_to_end(entries_.begin());
-    } else if (now - session.last_used() > limits_.idle) {
+    if (!session.in_use() && now - session.last_used() > limits_.idle) {
       ended.push_back(take(entries_.begin()));
     } else {
-      // Its call or its stream has ended since.
+      // It has a call or a stream, or they have ended since.
       move_to_end(entries_.begin());
     }
   }

@@ -145,6 +145,7 @@ std::vector<std::string> ask_legacy(const TurnPtr& turn, const std::vector<Input
   // The round owns the turn, and that the session with its questions: they must not own it in turn.
   const std::weak_ptr<Round> late_round = round;
   std::vector<std::string> asked;
+  asked.reserve(requests.size());
   for (const auto& request : requests) {
     asked.push_back(turn->session->ask(
         request.method, request.params,

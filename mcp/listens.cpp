@@ -196,7 +196,7 @@ void Listens::end_session(const Session& session) {
       if (listen->is_of(session)) ended.push_back(listen);
     }
   }
-  end(std::move(ended));
+  end(ended);
 }
 
 void Listens::end_all() {
@@ -205,10 +205,10 @@ void Listens::end_all() {
     const MutexLock lock(mutex_);
     for (const auto& [key, listen] : open_) ended.push_back(listen);
   }
-  end(std::move(ended));
+  end(ended);
 }
 
-void Listens::end(std::vector<ListenPtr> ended) {
+void Listens::end(const std::vector<ListenPtr>& ended) {
   for (const ListenPtr& listen : ended) {
     if (take(listen.get()) != nullptr) listen->close(close_);
   }

@@ -71,7 +71,7 @@ class Listens {
 
   /// Takes one out; null if it has ended.
   ListenPtr take(const Listen* listen);
-  void end(std::vector<ListenPtr> ended);
+  void end(const std::vector<ListenPtr>& ended);
 
   const std::shared_ptr<Hub> hub_;
   const std::shared_ptr<const Render> render_;

@@ -114,6 +114,7 @@ Status fill_in(const CallContext& call, cluster::Collection& collection, Project
 std::optional<std::vector<MissingShard>> shown(std::vector<cluster::MissingShard> missing) {
   if (missing.empty()) return std::nullopt;
   std::vector<MissingShard> out;
+  out.reserve(missing.size());
   for (auto& one : missing) out.push_back({one.shard, std::move(one.why)});
   return out;
 }

@@ -9,8 +9,10 @@ Error no_copies() {
 
 }  // namespace
 
-Reply<std::vector<RefusedParcel>> NodeHandler::deliver(const NodeCall& /*call*/,
-                                                       std::vector<CopyParcel> /*parcels*/) {
+// By value: those that override it take the parcels over.
+Reply<std::vector<RefusedParcel>> NodeHandler::deliver(
+    const NodeCall& /*call*/,
+    std::vector<CopyParcel> /*parcels*/) {  // NOLINT(performance-unnecessary-value-param)
   return no_copies();
 }
 

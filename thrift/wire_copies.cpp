@@ -27,7 +27,7 @@ void WireHandler::offer_snapshot(wire::Ack& out, const wire::CallHeader& header,
                                  const wire::SnapshotRequest& request) {
   on_shard(header, Purpose::Control, [&](const ShardCall& call) -> Answered {
     QV_TRY(const auto offer, decode_offer(request));
-    const auto answered = context_.handler.offer_snapshot(call, offer);
+    auto answered = context_.handler.offer_snapshot(call, offer);
     out.header = encode_info(answered.info);
     return answered;
   });

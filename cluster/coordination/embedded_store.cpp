@@ -145,6 +145,7 @@ Status EmbeddedStore::remove_leftovers() {
   QV_TRY(const auto leased, kv_->list(kLeasedPrefix));
   if (leased.empty()) return Done{};
   std::vector<Put> removals;
+  removals.reserve(leased.size());
   for (const auto& [key, unused] : leased) {
     removals.push_back({key.substr(kLeasedPrefix.size()), std::nullopt});
   }

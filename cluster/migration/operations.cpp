@@ -29,6 +29,7 @@ Error contended() {
 
 std::vector<OperationMove> named(const std::vector<Move>& moves) {
   std::vector<OperationMove> out;
+  out.reserve(moves.size());
   for (const auto& move : moves) out.push_back({RequestId::random().hex(), move});
   return out;
 }
@@ -82,7 +83,7 @@ Result<OperationRecord> OperationRecord::from_json(const Json& json) {
   }
 }
 
-OperationRecord Operations::record_of(OperationKind kind, std::vector<Move> moves) const {
+OperationRecord Operations::record_of(OperationKind kind, const std::vector<Move>& moves) const {
   OperationRecord out;
   out.kind = kind;
   out.moves = named(moves);

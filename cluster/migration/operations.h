@@ -83,7 +83,7 @@ class Operations {
   Result<Revision> turn(const CallContext& call);
 
   /// The record of an operation that moves this.
-  OperationRecord record_of(OperationKind kind, std::vector<Move> moves) const;
+  OperationRecord record_of(OperationKind kind, const std::vector<Move>& moves) const;
   struct Beside {
     std::vector<Compare> compares;
     std::vector<Put> puts;

@@ -52,6 +52,7 @@ void Balancer::set_goals() {
   }
   std::sort(needs.begin(), needs.end());
   std::vector<std::size_t> order;
+  order.reserve(needs.size());
   for (const auto& need : needs) order.push_back(std::get<2>(need));
   goals_ = round_shares(layout_.shares, seats, static_cast<std::uint64_t>(std::llround(total)),
                         limits, order);

@@ -91,6 +91,7 @@ class Placer {
     }
     std::sort(needs.begin(), needs.end());
     std::vector<std::size_t> out;
+    out.reserve(needs.size());
     for (const auto& need : needs) out.push_back(need.member);
     return out;
   }

@@ -257,18 +257,16 @@ void ReplicatedCopy::drop_snapshot(bool keep) {
 
 void ReplicatedCopy::receive_snapshot(const NodeId& from_node, const SnapshotReceived& snapshot,
                                       SnapshotDone done) {
-  bool installs = false;
   {
     const MutexLock lock(mutex_);
     installing_ = false;
     snapshot_ = &snapshot;
     if (check_sender(snapshot.from, from_node).ok()) step(snapshot);
-    installs = installing_;
     snapshot_ = nullptr;
-    if (installs) snapshot_done_ = std::move(done);
+    if (installing_) snapshot_done_ = std::exchange(done, nullptr);
   }
   send_out();
-  if (installs) return;
+  if (!done) return;
   // The copy has come that far by itself, or the primary was replaced.
   drop_snapshot();
   done(false);

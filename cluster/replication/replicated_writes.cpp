@@ -340,7 +340,7 @@ Result<Written> ReplicatedCopy::await_write(const CallContext& call, Writing& mi
     if (mine.outcome) return refusal(*mine.outcome);
     if (mine.result) return Written{*mine.result, mine.awaited};
   }
-  if (auto earlier = look_up(mine.request)) return std::move(*earlier);
+  if (auto earlier = look_up(mine.request)) return *earlier;
   // It is done, but what it did has left the table meanwhile.
   return unknown();
 }

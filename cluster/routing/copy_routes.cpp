@@ -78,6 +78,7 @@ std::vector<CopyChoice> CopyRoutes::order(const ClusterView& view, const ShardSt
   }
   std::sort(ranks.begin(), ranks.end());
   std::vector<CopyChoice> sorted;
+  sorted.reserve(ranks.size());
   for (const auto& rank : ranks) sorted.push_back(std::move(out[std::get<2>(rank)]));
   out = std::move(sorted);
   if (terms.level == ReadLevel::Session) add(state.primary, {});

@@ -10,15 +10,15 @@ namespace quiver::cluster {
 namespace {
 
 /// The view with other records of some shards.
-ClusterView with_records(const ClusterView& view, std::map<ShardName, ShardState> records) {
+ClusterView with_records(const ClusterView& view, const std::map<ShardName, ShardState>& records) {
   std::map<std::string, std::shared_ptr<CollectionView>> changed;
-  for (auto& [shard, record] : records) {
+  for (const auto& [shard, record] : records) {
     auto& collection = changed[shard.collection_id];
     if (!collection) {
       collection =
           std::make_shared<CollectionView>(*view.collections_by_id.at(shard.collection_id));
     }
-    collection->shards[raw(shard.shard)] = std::move(record);
+    collection->shards[raw(shard.shard)] = record;
   }
   ClusterView out = view;
   for (auto& [id, collection] : changed) {
@@ -32,9 +32,10 @@ ClusterView with_records(const ClusterView& view, std::map<ShardName, ShardState
 Result<Plan> plan_places(ClusterView view, const Liveness& liveness) {
   auto plan = plan_rebalance(view, liveness);
   if (plan.ok() || plan.error().code != ErrorCode::FailedPrecondition) return plan;
-  for (auto& [unused, node] : view.nodes) {
+  for (auto& entry : view.nodes) {
+    auto& state = entry.second.record.state;
     // Keeps what it has and gets nothing.
-    if (node.record.state == NodeState::Draining) node.record.state = NodeState::Joining;
+    if (state == NodeState::Draining) state = NodeState::Joining;
   }
   return plan_rebalance(view, liveness);
 }

@@ -61,7 +61,7 @@ Status ViewKeeper::write() {
 
 Status ViewKeeper::keep_now() {
   const MutexLock writing(file_mutex_);
-  const auto written = write();
+  auto written = write();
   if (written.ok()) return written;
   QV_LOG_WARN("map_not_kept error=\"{}\" remedy=removed", written.error().message);
   {

@@ -52,6 +52,7 @@ CompleteResponse matching(std::vector<std::string> names, const CompleteRequest&
 Result<CompleteResponse> collections(Engine& engine, const CompleteRequest& request) {
   QV_TRY(const auto specs, engine.collections.list());
   std::vector<std::string> names;
+  names.reserve(specs.size());
   for (const auto& spec : specs) names.push_back(spec.name);
   return matching(std::move(names), request);
 }
@@ -60,6 +61,7 @@ Result<CompleteResponse> fields(const CallContext& call, cluster::Collection& co
                                 const CompleteRequest& request) {
   QV_TRY(auto found, collection.fields(call, kFieldsMax));
   std::vector<std::string> names;
+  names.reserve(found.size());
   for (auto& field : found) names.push_back(std::move(field.name));
   return matching(std::move(names), request);
 }
